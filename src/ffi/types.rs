@@ -1,0 +1,280 @@
+//! The C interface's types. cbindgen turns this file into `include/lb_backup.h`; the comments are the reference.
+//!
+//! Rules that every type here keeps: `struct_size` comes first, zero means default, enumerations enter as plain
+//! integers and are checked, and no structure holds a pointer that the library would have to free.
+
+use crate::ffi::sized::Sized32;
+use std::ffi::{c_char, c_void};
+
+pub use crate::error::Status;
+pub use crate::job::{JobState, Phase};
+
+/// The ABI version of this header: the number in the SONAME `liblb_backup.so.0`.
+pub const LB_ABI_VERSION: u32 = 0;
+
+/// Bytes of every inline message, the terminating NUL included. Messages are UTF-8; a longer one loses its middle.
+pub const LB_MESSAGE_SIZE: usize = 1024;
+
+/// `lb_config::flags`: go on even if the start-up proof of DESIGN section 4 fails, because the caller knows that
+/// nothing else in this process has any of the source databases open.
+pub const LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS: u32 = 1;
+
+/// `lb_config::priority`: the pool's threads yield to everything else (nice 10, lowest best-effort I/O class).
+pub const LB_PRIORITY_BACKGROUND: u32 = 0;
+/// `lb_config::priority`: the pool's threads run like the host's own.
+pub const LB_PRIORITY_NORMAL: u32 = 1;
+
+/// `lb_backup_options::format`: by the destination's name; `.zst` compresses, anything else is a plain image.
+pub const LB_FORMAT_BY_NAME: u32 = 0;
+/// `lb_backup_options::format`: a plain database file.
+pub const LB_FORMAT_IMAGE: u32 = 1;
+/// `lb_backup_options::format`: Zstandard, one independent frame per chunk; `zstd -d` gives the plain image.
+pub const LB_FORMAT_ZSTD: u32 = 2;
+
+/// `lb_backup_options::existing`: an existing destination is LB_STATUS_ALREADY_EXISTS.
+pub const LB_EXISTING_REFUSE: u32 = 0;
+/// `lb_backup_options::existing`: an existing regular file is replaced in one step, and only by a verified one.
+pub const LB_EXISTING_REPLACE: u32 = 1;
+
+/// `lb_backup_options::verify`: what was written is read back after the fsync and its SHA-256 compared with that of
+/// the bytes that were to be written. Costs one sequential read of the archive.
+pub const LB_VERIFY_QUICK: u32 = 0;
+/// `lb_backup_options::verify`: quick, then SQLite's `integrity_check` on the image. Costs a full scan of every table
+/// and index and, for a compressed archive, as much temporary disk space beside the destination as the image takes.
+pub const LB_VERIFY_FULL: u32 = 1;
+/// `lb_backup_options::verify`: trust the file system.
+pub const LB_VERIFY_NONE: u32 = 2;
+
+/// `lb_backup_options::digest`: `lb_result::sha256` holds the SHA-256 of the archive file.
+pub const LB_DIGEST_SHA256: u32 = 0;
+/// `lb_backup_options::digest`: no digest in the result.
+pub const LB_DIGEST_NONE: u32 = 1;
+
+/// `lb_log_fn`: something the operator should look at; the job went on.
+pub const LB_LOG_WARNING: u32 = 1;
+/// `lb_log_fn`: worth a line, nothing to do.
+pub const LB_LOG_INFO: u32 = 2;
+
+/// A handle to one asynchronous job.
+///
+/// The pointer is a token: it is never dereferenced and its value is never used twice. A handle that was joined or
+/// released, or that never came from this library, gives LB_STATUS_INVALID_HANDLE. Any thread may use a handle; it
+/// ends with `lb_backup_join` or `lb_backup_release`, once.
+#[allow(non_camel_case_types)]
+pub struct lb_job(());
+
+/// Why a call failed. The caller's own memory: nothing to free, no thread-local state behind it.
+///
+/// Set `struct_size` before the call. Written only when the call fails.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_error {
+    /// sizeof(lb_error), set by the caller.
+    pub struct_size: u32,
+    /// The same value that the call returned.
+    pub status: Status,
+    /// SQLite's extended result code, or 0 where SQLite was not the cause.
+    pub sqlite_code: i32,
+    /// The operating system's errno, or 0 where it was not the cause.
+    pub sys_errno: i32,
+    /// UTF-8, NUL-terminated: the operation, the path, the reason.
+    pub message: [c_char; LB_MESSAGE_SIZE],
+}
+
+/// One look at a running or finished job. Values never go backwards from one look to the next.
+///
+/// Set `struct_size` before the call.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_progress {
+    /// sizeof(lb_progress), set by the caller.
+    pub struct_size: u32,
+    /// One of lb_job_state.
+    pub state: JobState,
+    /// One of lb_phase.
+    pub phase: Phase,
+    /// How often a transient error (a lock, an interrupted call) was waited out.
+    pub retries: u32,
+    /// Bytes of the image that have gone into the archive. At success equal to bytes_total.
+    pub bytes_done: u64,
+    /// Bytes of the image; 0 until the snapshot stands.
+    pub bytes_total: u64,
+    /// Bytes written to the archive file.
+    pub bytes_written: u64,
+    /// Bytes of the archive taken over from an earlier one instead of being compressed.
+    pub bytes_reused: u64,
+    /// Nanoseconds since the job was accepted; stands still once the job has ended.
+    pub elapsed_ns: u64,
+    /// Estimated nanoseconds to the end: 0 once the job has ended, UINT64_MAX while there is no estimate.
+    pub eta_ns: u64,
+    /// The whole job, verification and all, from 0 to 100. 100 only with LB_JOB_STATE_SUCCEEDED.
+    pub percent: f64,
+}
+
+/// What became of a job. Set `struct_size` before the call.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_result {
+    /// sizeof(lb_result), set by the caller.
+    pub struct_size: u32,
+    /// LB_STATUS_OK, or why there is no archive. Fields beyond the message are what was known by then.
+    pub status: Status,
+    /// SQLite's extended result code, or 0.
+    pub sqlite_code: i32,
+    /// errno, or 0.
+    pub sys_errno: i32,
+    /// UTF-8, NUL-terminated; empty on success.
+    pub message: [c_char; LB_MESSAGE_SIZE],
+    /// LB_FORMAT_IMAGE or LB_FORMAT_ZSTD.
+    pub format: u32,
+    /// Bytes of one database page, 512 to 65536; 0 for an empty database.
+    pub page_size: u32,
+    /// Pages of the image.
+    pub pages: u64,
+    /// Bytes of the image: pages times page_size.
+    pub image_bytes: u64,
+    /// Bytes of the archive file.
+    pub archive_bytes: u64,
+    /// Bytes of the archive taken over from an earlier one.
+    pub bytes_reused: u64,
+    /// 1 if sha256 is set, else 0.
+    pub has_sha256: u32,
+    /// Transient errors that were waited out.
+    pub retries: u32,
+    /// SHA-256 of the archive file (FIPS 180-4).
+    pub sha256: [u8; 32],
+    /// Wall-clock time at which the job was accepted, nanoseconds since 1970-01-01 UTC.
+    pub start_unix_ns: i64,
+    /// Wall-clock time at which the job ended, nanoseconds since 1970-01-01 UTC.
+    pub end_unix_ns: i64,
+    /// Nanoseconds in the queue, in lock waits and in the throttle.
+    pub waiting_ns: u64,
+    /// Nanoseconds spent reading the source.
+    pub reading_ns: u64,
+    /// Processor nanoseconds spent compressing, all threads added up.
+    pub compressing_ns: u64,
+    /// Nanoseconds spent writing and hashing the archive.
+    pub writing_ns: u64,
+    /// Nanoseconds spent in fsync.
+    pub syncing_ns: u64,
+    /// Nanoseconds spent verifying.
+    pub verifying_ns: u64,
+    /// Nanoseconds for which the snapshot kept writers of a rollback-journal source from committing; 0 in WAL mode,
+    /// where a snapshot never does.
+    pub source_lock_ns: u64,
+    /// Bytes by which the source's -wal file grew while the snapshot stood; 0 for a rollback-journal source.
+    pub wal_growth_bytes: u64,
+}
+
+/// Called on the library's host-side thread, at most once per interval while the job runs and once with its last
+/// state, before on_complete.
+///
+/// Never two callbacks of one job at once. The pointers die with the call. Any function of this library may be called,
+/// but lb_backup_wait, lb_backup_join and lb_shutdown never wait in here: for an unfinished job they give
+/// LB_STATUS_WOULD_DEADLOCK. A slow callback delays the callbacks of all other jobs, never the jobs. It must not
+/// unwind (no C++ exception, no longjmp).
+#[allow(non_camel_case_types)]
+pub type lb_progress_fn =
+    Option<unsafe extern "C" fn(job: *mut lb_job, progress: *const lb_progress, user_data: *mut c_void)>;
+
+/// Called exactly once per job, as its last callback, under the rules of lb_progress_fn; also when the handle was
+/// released, and for jobs that lb_shutdown cancelled. In here the job counts as finished: lb_backup_join works.
+#[allow(non_camel_case_types)]
+pub type lb_complete_fn =
+    Option<unsafe extern "C" fn(job: *mut lb_job, result: *const lb_result, user_data: *mut c_void)>;
+
+/// A line for the host's own log, under the rules of lb_progress_fn. `level` is LB_LOG_WARNING or LB_LOG_INFO.
+#[allow(non_camel_case_types)]
+pub type lb_log_fn = Option<unsafe extern "C" fn(level: u32, message: *const c_char, user_data: *mut c_void)>;
+
+/// How to take a backup. Set everything to zero, then `struct_size`: that alone asks for the defaults.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_backup_options {
+    /// sizeof(lb_backup_options), set by the caller.
+    pub struct_size: u32,
+    /// LB_FORMAT_BY_NAME (0), LB_FORMAT_IMAGE or LB_FORMAT_ZSTD.
+    pub format: u32,
+    /// Zstandard level, -7 to 19; 0 means 3. Higher is smaller and slower. Ignored for a plain image.
+    pub compression_level: i32,
+    /// LB_EXISTING_REFUSE (0) or LB_EXISTING_REPLACE.
+    pub existing: u32,
+    /// LB_VERIFY_QUICK (0), LB_VERIFY_FULL or LB_VERIFY_NONE.
+    pub verify: u32,
+    /// LB_DIGEST_SHA256 (0) or LB_DIGEST_NONE.
+    pub digest: u32,
+    /// Bytes of a chunk, 65536 to 8388608, rounded down to whole pages; 0 adapts to the database's size. Memory in use
+    /// is a small multiple of this, whatever the size of the database.
+    pub chunk_size: u64,
+    /// Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate.
+    pub max_bytes_per_second: u64,
+    /// Milliseconds for which a locked source is tried again, 0 means 5000, UINT32_MAX is the longest. Then
+    /// LB_STATUS_BUSY.
+    pub busy_timeout_ms: u32,
+    /// Least milliseconds between two on_progress calls; 0 means 100.
+    pub progress_interval_ms: u32,
+    /// Most bytes by which the source's -wal file may grow while the snapshot keeps it from being reset; 0 for no limit.
+    /// Then LB_STATUS_WAL_LIMIT.
+    pub wal_limit_bytes: u64,
+    /// Handed to the callbacks as it is. Must stay valid until on_complete has returned.
+    pub user_data: *mut c_void,
+    /// May be NULL.
+    pub on_progress: lb_progress_fn,
+    /// May be NULL.
+    pub on_complete: lb_complete_fn,
+}
+
+/// What lb_backup_jobs tells of one job whose handle is open.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_job_info {
+    /// sizeof(lb_job_info), set by the caller in the first element.
+    pub struct_size: u32,
+    /// One of lb_job_state.
+    pub state: JobState,
+    /// The handle, still the property of whoever started the job.
+    pub job: *mut lb_job,
+    /// The user_data of the job's options.
+    pub user_data: *mut c_void,
+    /// As in lb_progress.
+    pub bytes_done: u64,
+    /// As in lb_progress.
+    pub bytes_total: u64,
+    /// As in lb_progress.
+    pub percent: f64,
+    /// The file name of the destination, without its directory; UTF-8, NUL-terminated.
+    pub dest_name: [c_char; 256],
+}
+
+/// Settings of the whole library. Set everything to zero, then `struct_size`: that alone asks for the defaults.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_config {
+    /// sizeof(lb_config), set by the caller.
+    pub struct_size: u32,
+    /// LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS or 0.
+    pub flags: u32,
+    /// Threads that compress, 1 to 64; 0 means one per processor.
+    pub workers: u32,
+    /// Jobs that run at the same time, 1 to 64; 0 means one per processor, at least 2, at most 8.
+    pub max_concurrent_jobs: u32,
+    /// Jobs that may wait, 1 to 65536; 0 means 4096. One more is LB_STATUS_QUEUE_FULL.
+    pub queue_length: u32,
+    /// LB_PRIORITY_BACKGROUND (0) or LB_PRIORITY_NORMAL.
+    pub priority: u32,
+    /// Handed to on_log. Must stay valid until lb_shutdown has returned LB_STATUS_OK.
+    pub user_data: *mut c_void,
+    /// May be NULL.
+    pub on_log: lb_log_fn,
+}
+
+/// An `lb_status` as it comes in from C: any number at all.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct StatusNumber(pub i32);
