@@ -1,0 +1,54 @@
+# cmake --install: what a program needs to run (component lb_backup_Runtime) and to be built (lb_backup_Development).
+
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(lb_file "liblb_backup.so.${PROJECT_VERSION}")
+set(lb_soname "liblb_backup.so.${LB_BACKUP_ABI_VERSION}")
+set(lb_links "${PROJECT_BINARY_DIR}/links")
+set(lb_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/lb_backup")
+set(lb_pkgconfig_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+
+# The library, and the two names under which the dynamic and the static linker look for it.
+file(MAKE_DIRECTORY "${lb_links}")
+file(CREATE_LINK "${lb_file}" "${lb_links}/${lb_soname}" SYMBOLIC)
+file(CREATE_LINK "${lb_soname}" "${lb_links}/liblb_backup.so" SYMBOLIC)
+install(PROGRAMS "${LB_BACKUP_CARGO_TARGET_DIR}/$<IF:$<CONFIG:Debug>,debug,release>/liblb_backup.so"
+        RENAME "${lb_file}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT lb_backup_Runtime)
+install(FILES "${lb_links}/${lb_soname}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT lb_backup_Runtime)
+install(FILES "${lb_links}/liblb_backup.so" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT lb_backup_Development)
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-MIT" "${PROJECT_SOURCE_DIR}/LICENSE-APACHE"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/lb_backup" COMPONENT lb_backup_Runtime)
+
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
+        COMPONENT lb_backup_Development FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
+
+# find_package(lb_backup)
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/lb_backupConfig.cmake.in"
+    "${PROJECT_BINARY_DIR}/lb_backupConfig.cmake"
+    INSTALL_DESTINATION "${lb_package_dir}"
+    PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR
+    NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+# Before 1.0 a new minor version may change the ABI.
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/lb_backupConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/lb_backupConfig.cmake" "${PROJECT_BINARY_DIR}/lb_backupConfigVersion.cmake"
+        DESTINATION "${lb_package_dir}" COMPONENT lb_backup_Development)
+
+# pkg-config: the directories are taken from where lb_backup.pc lies, so that the tree may be moved. A distributor's
+# absolute directories stay as they are.
+foreach(dir IN ITEMS INCLUDEDIR LIBDIR)
+    if(IS_ABSOLUTE "${CMAKE_INSTALL_${dir}}")
+        set(lb_pc_${dir} "${CMAKE_INSTALL_${dir}}")
+    else()
+        set(lb_pc_${dir} "\${prefix}/${CMAKE_INSTALL_${dir}}")
+    endif()
+endforeach()
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+    set(lb_pc_prefix "${CMAKE_INSTALL_PREFIX}")
+else()
+    file(RELATIVE_PATH lb_pc_up "/${lb_pkgconfig_dir}" "/")
+    string(REGEX REPLACE "/$" "" lb_pc_up "${lb_pc_up}")
+    set(lb_pc_prefix "\${pcfiledir}/${lb_pc_up}")
+endif()
+configure_file("${PROJECT_SOURCE_DIR}/cmake/lb_backup.pc.in" "${PROJECT_BINARY_DIR}/lb_backup.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/lb_backup.pc" DESTINATION "${lb_pkgconfig_dir}" COMPONENT lb_backup_Development)

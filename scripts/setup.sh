@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks: Debian 12, Ubuntu 22.04 or newer.
+# Nothing missing: nothing done, no network.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+# Prints the Debian packages behind whatever cannot be found here.
+missing_packages() {
+    local command_and_package
+    for command_and_package in \
+        gcc:gcc g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config sqlite3:sqlite3 zstd:zstd nm:binutils; do
+        command -v "${command_and_package%%:*}" >/dev/null || echo "${command_and_package##*:}"
+    done
+    if command -v pkg-config >/dev/null; then
+        pkg-config --exists sqlite3 || echo libsqlite3-dev
+        pkg-config --exists gtest_main || echo libgtest-dev
+    else
+        echo libsqlite3-dev libgtest-dev
+    fi
+    # A minimal system has a compiler but no C library to compile against.
+    [ -e /usr/include/stdio.h ] || echo libc6-dev
+}
+
+install_packages() {
+    command -v apt-get >/dev/null ||
+        fail "missing: $*. There is no apt-get here; install what these Debian packages hold, then try again."
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null ||
+            fail "missing: $*. Installing needs root and there is no sudo. As root: apt-get install $*"
+        as_root=(sudo)
+    fi
+    echo "setup: installing $*"
+    "${as_root[@]}" apt-get update -qq || fail "apt-get update failed; needed are: $*"
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" ||
+        fail "apt-get could not install: $*"
+}
+
+at_least() { # at_least VERSION MINIMUM
+    [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]
+}
+
+mapfile -t packages < <(missing_packages | tr ' ' '\n')
+if [ "${#packages[@]}" -gt 0 ]; then
+    install_packages "${packages[@]}"
+fi
+
+cmake_needed=3.20
+cmake_present=$(cmake --version | sed -n 's/^cmake version \([0-9.]*\).*/\1/p')
+at_least "$cmake_present" "$cmake_needed" || fail "cmake $cmake_present is too old: $cmake_needed or newer is needed"
+
+command -v cargo >/dev/null || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+rust_needed=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' Cargo.toml)
+how="get Rust $rust_needed or newer: https://rustup.rs, or 'rustup update stable'"
+command -v cargo >/dev/null || fail "there is no cargo; $how"
+rust_present=$(cargo --version | cut -d ' ' -f 2) || fail "cargo does not run; $how"
+at_least "$rust_present" "$rust_needed" || fail "cargo $rust_present is too old; $how"
