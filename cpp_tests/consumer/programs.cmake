@@ -1,0 +1,10 @@
+# The two programs, the same for every way of finding lb_backup.
+find_package(SQLite3 REQUIRED)
+enable_testing()
+foreach(language IN ITEMS c cpp)
+    add_executable(backup_${language} "${CMAKE_CURRENT_LIST_DIR}/backup.${language}")
+    target_compile_options(backup_${language} PRIVATE -Wall -Wextra -Wpedantic -Werror)
+    target_link_libraries(backup_${language} PRIVATE lb_backup::lb_backup SQLite::SQLite3)
+    add_test(NAME backup_${language} COMMAND backup_${language})
+    set_tests_properties(backup_${language} PROPERTIES TIMEOUT 120)
+endforeach()

@@ -1,0 +1,135 @@
+//! What the shared library promises as a file, whoever loads it: its name, its exports, what it needs.
+
+use goblin::elf::dynamic::DF_1_NODELETE;
+use goblin::elf::sym::{STV_DEFAULT, STV_PROTECTED, Sym};
+use goblin::elf::{Elf, section_header::SHN_UNDEF};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn committed(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The library that cargo built with this test: beside it in `deps`. `cargo build` alone puts a second name to the same
+/// file one folder up, which may be older.
+fn library() -> Vec<u8> {
+    let test = std::env::current_exe().expect("the path of this test");
+    let folders = test.ancestors().skip(1).take(2);
+    let candidates: Vec<PathBuf> = folders.map(|folder| folder.join("liblb_backup.so")).collect();
+    let path = candidates.iter().find(|path| path.exists());
+    let path = path.unwrap_or_else(|| panic!("none of {candidates:?} exists"));
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Names in the dynamic symbol table for which `wanted` holds.
+fn dynamic_symbols(elf: &Elf, wanted: impl Fn(&Sym) -> bool) -> BTreeSet<String> {
+    let symbols = elf.dynsyms.iter().filter(|symbol| wanted(symbol));
+    let names = symbols.filter_map(|symbol| elf.dynstrtab.get_at(symbol.st_name));
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn is_exported(symbol: &Sym) -> bool {
+    symbol.st_shndx != SHN_UNDEF as usize
+        && !symbol.is_local()
+        && matches!(symbol.st_visibility(), STV_DEFAULT | STV_PROTECTED)
+}
+
+fn without_comments_and_directives(header: &str) -> String {
+    let mut text = String::new();
+    let mut rest = header;
+    while let Some((before, comment)) = rest.split_once("/*") {
+        text.push_str(before);
+        rest = comment.split_once("*/").expect("a comment that ends").1;
+    }
+    text.push_str(rest);
+    text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n")
+}
+
+/// The functions that a C header declares. Enough of C for what cbindgen writes: a declaration ends with `;`, a type has
+/// braces or begins with `typedef`.
+fn declared_functions(header: &str) -> BTreeSet<String> {
+    let text = without_comments_and_directives(header);
+    let declarations = text.split([';', '{', '}']).map(str::trim).filter(|text| !text.starts_with("typedef"));
+    let heads = declarations.filter_map(|declaration| declaration.split_once('(')).map(|(head, _)| head);
+    heads.filter_map(|head| head.trim_end().split([' ', '*', '\n']).next_back()).map(str::to_owned).collect()
+}
+
+/// The value of `#define NAME value`.
+fn defined(header: &str, name: &str) -> String {
+    let line = header.lines().find_map(|line| line.strip_prefix(&format!("#define {name} ")));
+    line.unwrap_or_else(|| panic!("the header does not define {name}")).trim().to_owned()
+}
+
+#[test]
+fn exports_are_exactly_the_functions_of_the_header() {
+    let bytes = library();
+    let elf = Elf::parse(&bytes).expect("an ELF file");
+    let exported = dynamic_symbols(&elf, is_exported);
+    let declared = declared_functions(&committed("include/lb_backup.h"));
+    assert!(declared.contains("lb_backup_start") && declared.contains("lb_version"), "not understood: {declared:?}");
+
+    let missing: Vec<_> = declared.difference(&exported).collect();
+    let undeclared: Vec<_> = exported.difference(&declared).collect();
+    assert!(missing.is_empty(), "declared in the header, not exported by the library: {missing:?}");
+    assert!(undeclared.is_empty(), "exported by the library, not declared in the header: {undeclared:?}");
+}
+
+#[test]
+fn soname_carries_the_abi_version_of_the_header() {
+    let bytes = library();
+    let elf = Elf::parse(&bytes).expect("an ELF file");
+    let version = defined(&committed("include/lb_backup.h"), "LB_ABI_VERSION");
+    assert_eq!(elf.soname, Some(format!("liblb_backup.so.{version}").as_str()));
+    assert_eq!(elf.soname, Some("liblb_backup.so.0"));
+}
+
+#[test]
+fn dlclose_never_unmaps_the_library() {
+    let bytes = library();
+    let elf = Elf::parse(&bytes).expect("an ELF file");
+    let flags = elf.dynamic.expect("a dynamic section").info.flags_1;
+    assert_ne!(flags & DF_1_NODELETE, 0, "flags_1 is {flags:#x}");
+}
+
+#[test]
+fn needs_only_the_c_library_at_run_time() {
+    let bytes = library();
+    let elf = Elf::parse(&bytes).expect("an ELF file");
+    let system = ["libc.so.", "libm.so.", "libdl.so.", "libpthread.so.", "librt.so.", "libgcc_s.so.", "ld-linux-"];
+    for needed in &elf.libraries {
+        assert!(system.iter().any(|name| needed.starts_with(name)), "the library needs {needed}");
+    }
+}
+
+/// A name in the dynamic symbol table may be bound to the host's own SQLite or Zstandard, which are other versions.
+#[test]
+fn sqlite_and_zstd_inside_are_out_of_the_hosts_reach() {
+    let bytes = library();
+    let elf = Elf::parse(&bytes).expect("an ELF file");
+    let foreign = dynamic_symbols(&elf, |_| true);
+    let foreign: Vec<_> =
+        foreign.iter().filter(|name| name.starts_with("sqlite3") || name.starts_with("ZSTD_")).collect();
+    assert!(foreign.is_empty(), "visible to the dynamic linker: {foreign:?}");
+}
+
+#[test]
+fn versions_agree_in_cargo_cmake_and_pkg_config() {
+    let cmake = committed("CMakeLists.txt");
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(cmake.contains(&format!("project(lb_backup VERSION {version} ")), "CMakeLists.txt is not {version}");
+    let abi = defined(&committed("include/lb_backup.h"), "LB_ABI_VERSION");
+    assert!(cmake.contains(&format!("set(LB_BACKUP_ABI_VERSION {abi})")), "CMakeLists.txt has another ABI version");
+    assert!(
+        committed("cmake/lb_backup.pc.in").lines().any(|line| line == "Version: @PROJECT_VERSION@"),
+        "lb_backup.pc does not take its version from CMake"
+    );
+}
+
+#[test]
+fn the_header_scan_understands_c() {
+    let header = "#define F(x) g(x)\n/* int no(void); */\ntypedef void (*fn)(int a);\ntypedef struct s {\n int a;\n} s;\n\
+                  #ifdef __cplusplus\nextern \"C\" {\n#endif\nint one(const char *a,\n        int b);\nconst char *two(void);\n}\n";
+    let found: Vec<String> = declared_functions(header).into_iter().collect();
+    assert_eq!(found, ["one", "two"]);
+}
