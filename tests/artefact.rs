@@ -1,7 +1,7 @@
 //! What the shared library promises as a file, whoever loads it: its name, its exports, what it needs.
 
 use goblin::elf::dynamic::DF_1_NODELETE;
-use goblin::elf::sym::{STV_DEFAULT, STV_PROTECTED, Sym};
+use goblin::elf::sym::{STB_LOCAL, STV_DEFAULT, STV_PROTECTED, Sym};
 use goblin::elf::{Elf, section_header::SHN_UNDEF};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn dynamic_symbols(elf: &Elf, wanted: impl Fn(&Sym) -> bool) -> BTreeSet<String>
 
 fn is_exported(symbol: &Sym) -> bool {
     symbol.st_shndx != SHN_UNDEF as usize
-        && !symbol.is_local()
+        && symbol.st_bind() != STB_LOCAL
         && matches!(symbol.st_visibility(), STV_DEFAULT | STV_PROTECTED)
 }
 
