@@ -1,0 +1,84 @@
+/*
+ * How the C tests talk to the library: starting, holding, ending and joining jobs, with every status checked.
+ */
+#ifndef LB_TEST_JOBS_H
+#define LB_TEST_JOBS_H
+
+#include "host.h"
+
+#include <lb_backup.h>
+
+#define CHECK_STATUS(call, wanted)                                                                               \
+    do {                                                                                                         \
+        lb_status check_status_ = (call);                                                                        \
+        if (check_status_ != (wanted)) {                                                                         \
+            dprintf(host_report_fd, "%s:%d: %s gave %s, not %s\n", __FILE__, __LINE__, #call,                    \
+                    lb_status_name(check_status_), lb_status_name(wanted));                                      \
+            _exit(TROUBLE);                                                                                      \
+        }                                                                                                        \
+    } while (0)
+
+/* A job at this rate stands still for minutes: it is let go by lb_backup_set_rate or ended by lb_backup_cancel. */
+enum { HELD_BYTES_PER_SECOND = 65536, SMALLEST_CHUNK = 65536 };
+
+/* Enough rows of a kibibyte to hold a job in the middle of them. */
+enum { ROWS_TO_HOLD = 8192 };
+
+static inline lb_backup_options backup_options(void) {
+    lb_backup_options options = {0};
+    options.struct_size = sizeof options;
+    return options;
+}
+
+static inline lb_backup_options held_options(void) {
+    lb_backup_options options = backup_options();
+    options.chunk_size = SMALLEST_CHUNK;
+    options.max_bytes_per_second = HELD_BYTES_PER_SECOND;
+    return options;
+}
+
+static inline lb_job *start_backup(const char *source, const char *destination, const lb_backup_options *options) {
+    lb_job *job = NULL;
+    lb_error error = {0};
+    error.struct_size = sizeof error;
+    lb_status status = lb_backup_start(source, destination, options, &job, &error);
+    if (status != LB_STATUS_OK) dprintf(host_report_fd, "lb_backup_start: %s\n", error.message);
+    CHECK_STATUS(status, LB_STATUS_OK);
+    CHECK(job != NULL);
+    return job;
+}
+
+static inline lb_progress progress_of(const lb_job *job) {
+    lb_progress progress = {0};
+    progress.struct_size = sizeof progress;
+    CHECK_STATUS(lb_backup_progress(job, &progress), LB_STATUS_OK);
+    return progress;
+}
+
+static inline bool has_ended(const lb_job *job) { return progress_of(job).state >= LB_JOB_STATE_SUCCEEDED; }
+
+/* Waits until bytes of the image have gone into the archive; the job must not have ended by then. */
+static inline void wait_for_the_middle(const lb_job *job) {
+    WAIT_FOR(progress_of(job).bytes_done > 0 || has_ended(job));
+    CHECK(progress_of(job).state == LB_JOB_STATE_RUNNING);
+}
+
+/* A job that is held in the middle of its copy. */
+static inline lb_job *start_held(const char *source, const char *destination, lb_backup_options options) {
+    lb_job *job = start_backup(source, destination, &options);
+    wait_for_the_middle(job);
+    return job;
+}
+
+/* Joins a job, which must have ended as said. */
+#define JOIN(job, wanted)                                                                         \
+    do {                                                                                          \
+        lb_result join_result_ = {0};                                                             \
+        join_result_.struct_size = sizeof join_result_;                                           \
+        lb_status join_status_ = lb_backup_join((job), &join_result_);                            \
+        if (join_status_ != (wanted)) dprintf(host_report_fd, "the job: %s\n", join_result_.message); \
+        CHECK_STATUS(join_status_, (wanted));                                                     \
+        CHECK(join_result_.status == (wanted));                                                   \
+    } while (0)
+
+#endif
