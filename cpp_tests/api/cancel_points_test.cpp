@@ -1,0 +1,82 @@
+// Cancelled at each of its cancellation points in turn, a job leaves nothing; past the last one it succeeds.
+// The switch for it is read once per process, so each point has a process of its own.
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+#include "isolated.hpp"
+
+using namespace lbtest;
+
+namespace {
+
+struct Kind {
+    const char *journal_mode;
+    const char *dest;
+    std::uint32_t existing;
+    std::uint32_t verify;
+};
+
+class CancelPoints : public ApiTest, public ::testing::WithParamInterface<Kind> {
+protected:
+    DatabaseOptions database() const override {
+        DatabaseOptions small;
+        small.bytes = 300'000;
+        small.rows = 300;
+        small.journal_mode = GetParam().journal_mode;
+        return small;
+    }
+};
+
+TEST_P(CancelPoints, each_leaves_nothing_until_none_is_left) {
+    const fs::path dest = out / GetParam().dest;
+    const bool replaces = GetParam().existing == LB_EXISTING_REPLACE;
+    const std::string was = "an earlier backup";
+    if (replaces) write_file(dest, was);
+    const auto before = list_dir(out);
+
+    enum { succeeded = 0, cancelled = 1 };
+    int point = 0, ending = cancelled;
+    for (; ending == cancelled && point < 10'000; ++point) {
+        SCOPED_TRACE("cancelled at point " + std::to_string(point));
+        ending = in_child([&]() -> int {
+            set_hooks("cancel-at-step=" + std::to_string(point));
+            auto wanted = options();
+            wanted.chunk_size = 65536;
+            wanted.existing = GetParam().existing;
+            wanted.verify = GetParam().verify;
+            const auto outcome = backup(source, dest, wanted);
+            if (outcome.status == LB_STATUS_OK) return succeeded;
+            EXPECT_STREQ(lb_status_name(outcome.status), "LB_STATUS_CANCELLED") << outcome.message;
+            return cancelled;
+        });
+        ASSERT_TRUE(ending == succeeded || ending == cancelled) << ending;
+        if (ending == succeeded) break;
+        ASSERT_EQ(list_dir(out), before);
+        if (replaces) {
+            ASSERT_EQ(read_file(dest), was);
+        }
+    }
+    ASSERT_EQ(ending, succeeded);
+    EXPECT_GE(point, 5) << "at least one point for each of the five chunks";
+    EXPECT_EQ(list_dir(out), std::vector<std::string>{GetParam().dest});
+    EXPECT_EQ(content_hash(plain_image(dest)), content_hash(source));
+    RecordProperty("points", point);
+}
+
+std::vector<Kind> kinds() {
+    std::vector<Kind> all;
+    for (const auto *journal_mode : {"WAL", "DELETE"})
+        for (const auto *dest : {"new.db", "new.db.zst"})
+            for (const std::uint32_t existing : {LB_EXISTING_REFUSE, LB_EXISTING_REPLACE})
+                for (const std::uint32_t verify : {LB_VERIFY_QUICK, LB_VERIFY_FULL})
+                    all.push_back({journal_mode, dest, existing, verify});
+    return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, CancelPoints, ::testing::ValuesIn(kinds()), [](const auto &tested) {
+    return std::string(tested.param.journal_mode) +
+           (fs::path(tested.param.dest).extension() == ".zst" ? "_compressed" : "_plain") +
+           (tested.param.existing == LB_EXISTING_REPLACE ? "_replace" : "_refuse") +
+           (tested.param.verify == LB_VERIFY_FULL ? "_full" : "_quick");
+});
+
+}  // namespace

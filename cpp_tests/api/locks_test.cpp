@@ -1,0 +1,228 @@
+// What others do to the source while it is backed up: locks, replacement, a growing log; and the queue's limit.
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+#include "fixture.hpp"
+
+using namespace lbtest;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+struct Combination {
+    const char *journal_mode;
+    const char *dest;
+};
+
+std::string combination_name(const ::testing::TestParamInfo<Combination> &tested) {
+    return std::string(tested.param.journal_mode) +
+           (fs::path(tested.param.dest).extension() == ".zst" ? "_compressed" : "_plain");
+}
+
+const Combination combinations[] = {
+    {"WAL", "new.db"}, {"WAL", "new.db.zst"}, {"DELETE", "new.db"}, {"DELETE", "new.db.zst"}};
+
+/// The other process is there before the library is used, and before anything is counted.
+class OthersAtWork : public CleanTest, public ::testing::WithParamInterface<Combination> {
+protected:
+    DatabaseOptions database() const override { return sizable(GetParam().journal_mode); }
+
+    /// Nobody else can even read from here on.
+    template <class Somebody>
+    void lock_exclusively(Somebody &somebody) {
+        if (std::string(GetParam().journal_mode) == "WAL") somebody.exec("PRAGMA locking_mode = EXCLUSIVE");
+        somebody.exec("BEGIN EXCLUSIVE; UPDATE players SET rating = 1 WHERE id = 1");
+    }
+
+    static lb_backup_options patient_for(std::uint32_t milliseconds) {
+        auto wanted = options();
+        wanted.busy_timeout_ms = milliseconds;
+        return wanted;
+    }
+
+    void expect_busy_after_the_timeout() {
+        for (const std::uint32_t timeout : {1U, 300U, 1200U}) {
+            const auto start = steady_clock::now();
+            const auto outcome = backup(source, dest, patient_for(timeout));
+            const auto took = steady_clock::now() - start;
+            expect_failed(outcome, LB_STATUS_BUSY, source.string());
+            EXPECT_EQ(outcome.sqlite_code & 0xFF, SQLITE_BUSY);
+            EXPECT_GE(took, milliseconds(timeout)) << "not before";
+            EXPECT_LT(took, milliseconds(timeout) + std::chrono::seconds(30)) << "not for ever";
+        }
+    }
+
+    Outsider outsider{source};
+    const fs::path dest = out / GetParam().dest;
+};
+
+TEST_P(OthersAtWork, exclusive_lock_of_another_process_is_busy_after_the_timeout_and_not_before) {
+    lock_exclusively(outsider);
+    expect_busy_after_the_timeout();
+    outsider.exec("COMMIT");
+}
+
+TEST_P(OthersAtWork, exclusive_lock_of_this_process_is_busy_after_the_timeout_and_not_before) {
+    {
+        Db host(source);
+        lock_exclusively(host);
+        expect_busy_after_the_timeout();
+        host.exec("COMMIT");
+    }
+}
+
+TEST_P(OthersAtWork, lock_released_in_time_is_waited_out) {
+    lock_exclusively(outsider);
+    auto job = Job::start(source, dest, patient_for(120'000));
+    ASSERT_TRUE(wait_until([&] { return job.progress().retries > 0; }));
+    EXPECT_EQ(job.progress().phase, LB_PHASE_WAITING);
+    EXPECT_EQ(job.wait(0), LB_STATUS_TIMED_OUT);
+    outsider.exec("PRAGMA locking_mode = NORMAL; COMMIT; SELECT * FROM players");
+    const auto outcome = job.join();
+    expect_ok(outcome);
+    EXPECT_GT(outcome.retries, 0U);
+    EXPECT_GT(outcome.waiting_ns, 0U);
+    const auto image = plain_image(dest);
+    EXPECT_EQ(Db(image).scalar("SELECT rating FROM players WHERE id = 1"), 1) << "the commit that was waited for";
+    fs::remove(image);
+    fs::remove(dest);
+}
+
+TEST_P(OthersAtWork, source_replaced_half_way_is_told) {
+    make_database(dir / "other.db", sizable(GetParam().journal_mode));
+    auto job = Job::start(source, dest, throttled());
+    ASSERT_TRUE(wait_until_half_way(job));
+    fs::rename(dir / "other.db", source);
+    EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
+    expect_failed(job.join(), LB_STATUS_SOURCE_CHANGED, source.string());
+}
+
+TEST_P(OthersAtWork, source_unlinked_half_way_is_told) {
+    auto job = Job::start(source, dest, throttled());
+    ASSERT_TRUE(wait_until_half_way(job));
+    fs::remove(source);
+    EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
+    expect_failed(job.join(), LB_STATUS_SOURCE_CHANGED, source.string());
+}
+
+TEST_P(OthersAtWork, symlinked_source_pointed_elsewhere_half_way_is_told) {
+    make_database(dir / "other.db", sizable(GetParam().journal_mode));
+    fs::create_symlink(source, dir / "alias.db");
+    auto job = Job::start(dir / "alias.db", dest, throttled());
+    ASSERT_TRUE(wait_until_half_way(job));
+    fs::create_symlink(dir / "other.db", dir / "alias2.db");
+    fs::rename(dir / "alias2.db", dir / "alias.db");
+    EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
+    const auto outcome = job.join();
+    // Either is honest: the link is followed once, at the start, or the change of it is noticed.
+    if (outcome.status == LB_STATUS_OK) {
+        const auto image = plain_image(dest);
+        EXPECT_EQ(content_hash(image), content_hash(source));
+        fs::remove(image);
+        fs::remove(dest);
+    } else {
+        expect_failed(outcome, LB_STATUS_SOURCE_CHANGED, dir.path().string());
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Combinations, OthersAtWork, ::testing::ValuesIn(combinations), combination_name);
+
+// -------------------------------------------------------------------------------------------------------- WAL limit
+
+class WalLimit : public CleanTest, public ::testing::WithParamInterface<const char *> {
+protected:
+    DatabaseOptions database() const override { return sizable(); }
+    const fs::path dest = out / GetParam();
+};
+
+TEST_P(WalLimit, ends_a_backup_that_pins_a_log_grown_beyond_it) {
+    auto limited = throttled();
+    limited.wal_limit_bytes = 1 << 20;
+    {
+        Db host(source);
+        auto job = Job::start(source, dest, limited);
+        ASSERT_TRUE(wait_until_half_way(job));
+        ASSERT_TRUE(wait_until([&] {
+            host.exec("INSERT INTO moves(game, dice, bid) VALUES (1, randomblob(65536), 'five sixes')");
+            return job.wait(0) != LB_STATUS_TIMED_OUT;
+        }));
+        const auto outcome = job.join();
+        expect_failed(outcome, LB_STATUS_WAL_LIMIT, source.string());
+        EXPECT_GT(outcome.wal_growth_bytes, limited.wal_limit_bytes);
+        EXPECT_EQ(host.text("PRAGMA wal_checkpoint(TRUNCATE)"), "0") << "the log can be reset at once";
+    }
+    EXPECT_EQ(integrity_check(source), "ok");
+}
+
+TEST_P(WalLimit, lets_a_backup_be_while_the_log_stays_below_it) {
+    auto limited = throttled();
+    limited.wal_limit_bytes = 64 << 20;
+    {
+        Db host(source);
+        auto job = Job::start(source, dest, limited);
+        ASSERT_TRUE(wait_until_half_way(job));
+        for (int i = 0; i < 20; ++i)
+            host.exec("INSERT INTO moves(game, dice, bid) VALUES (1, randomblob(65536), 'five sixes')");
+        EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
+        const auto outcome = job.join();
+        expect_ok(outcome);
+        EXPECT_GT(outcome.wal_growth_bytes, 20U * 65536U);
+    }
+    fs::remove(dest);
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, WalLimit, ::testing::Values("new.db", "new.db.zst"), [](const auto &tested) {
+    return std::string(fs::path(tested.param).extension() == ".zst" ? "compressed" : "plain");
+});
+
+// ------------------------------------------------------------------------------------------------------------ queue
+
+class FullQueue : public ApiTest {
+protected:
+    void SetUp() override {
+        ApiTest::SetUp();
+        ASSERT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
+        auto one_of_each = config();
+        one_of_each.max_concurrent_jobs = 1;
+        one_of_each.queue_length = 1;
+        ASSERT_EQ(lb_configure(&one_of_each, nullptr), LB_STATUS_OK);
+    }
+    void TearDown() override {
+        EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
+        EXPECT_EQ(lb_configure(nullptr, nullptr), LB_STATUS_OK);
+    }
+    DatabaseOptions database() const override { return sizable(); }
+};
+
+TEST_F(FullQueue, refuses_one_more_and_takes_it_when_there_is_room) {
+    auto running = Job::start(source, out / "1.db", throttled());
+    ASSERT_TRUE(wait_until_half_way(running));
+    auto waiting = Job::start(source, out / "2.db");
+    EXPECT_EQ(waiting.progress().state, LB_JOB_STATE_QUEUED);
+
+    expect_failed(backup(source, out / "3.db"), LB_STATUS_QUEUE_FULL, "queue_length");
+    EXPECT_FALSE(fs::exists(out / "3.db"));
+    EXPECT_EQ(waiting.progress().state, LB_JOB_STATE_QUEUED);
+
+    EXPECT_EQ(waiting.cancel(), LB_STATUS_OK);
+    EXPECT_EQ(waiting.join().status, LB_STATUS_CANCELLED);
+    auto next = Job::start(source, out / "3.db");
+    EXPECT_EQ(running.set_rate(0), LB_STATUS_OK);
+    expect_ok(running.join());
+    expect_ok(next.join());
+    EXPECT_EQ(list_dir(out), (std::vector<std::string>{"1.db", "3.db"}));
+}
+
+TEST_F(FullQueue, runs_the_jobs_in_their_order) {
+    auto first = Job::start(source, out / "1.db", throttled());
+    ASSERT_TRUE(wait_until_half_way(first));
+    auto second = Job::start(source, out / "2.db", throttled());
+    EXPECT_EQ(first.set_rate(0), LB_STATUS_OK);
+    ASSERT_TRUE(wait_until_half_way(second));
+    EXPECT_EQ(first.progress().state, LB_JOB_STATE_SUCCEEDED);
+    EXPECT_EQ(second.set_rate(0), LB_STATUS_OK);
+    expect_ok(first.join());
+    expect_ok(second.join());
+}
+
+}  // namespace
