@@ -131,15 +131,16 @@ static void table_is_as_before(const char *directory) {
     CHECK(sqlite3_close(db) == SQLITE_OK);
 }
 
-/* Also while a job has its own descriptors open. */
+/* Also while a job has its own descriptors open. The fourth pair cannot be held: see hazard_rows.c. */
 static void table_is_as_before_in_mid_job(const char *directory) {
-    static const char *const modes[] = {"WAL", "DELETE"}, *const names[] = {"copy.db", "copy.db.zst"};
-    for (int i = 0; i < 4; i++) {
+    static const char *const modes[] = {"WAL", "WAL", "DELETE"};
+    static const char *const names[] = {"copy.db", "copy.db.zst", "copy.db.zst"};
+    for (int i = 0; i < 3; i++) {
         char name[16];
         snprintf(name, sizeof name, "game-%d", i);
         host_path home = new_directory(directory, name), source = path_in(home.s, "game.db");
-        host_path destination = path_in(home.s, names[i % 2]);
-        sqlite3 *db = host_create(source.s, modes[i / 2], ROWS_TO_HOLD);
+        host_path destination = path_in(home.s, names[i]);
+        sqlite3 *db = host_create(source.s, modes[i], ROWS_TO_HOLD);
         descriptor_table before;
         read_descriptors(0, &before);
         lb_job *job = start_held(source.s, destination.s, held_options());
@@ -185,7 +186,7 @@ static void library_holds_none_of(const descriptor_table *host_side) {
  * the standard input and output too, which the I/O side replaces by /dev/null.
  */
 static void closed_at_once(const char *directory) {
-    host_path source = path_in(directory, "game.db"), destination = path_in(directory, "copy.db");
+    host_path source = path_in(directory, "game.db"), destination = path_in(directory, "copy.db.zst");
     sqlite3 *db = host_create(source.s, "DELETE", ROWS_TO_HOLD);
     CHECK(sqlite3_close(db) == SQLITE_OK); /* the library will open the same path: not the host's descriptor */
     int input[2], output[2];

@@ -7,13 +7,17 @@
  * is run to a destination with the suffix (.db or .db.zst) by a backup that succeeds, one that fails, and one that is
  * cancelled in the middle: whichever way the library closes its descriptors, the host's locks must stand.
  *
+ * To fail or be cancelled at a known place a backup is held there by its throttle. The plain image of a rollback-journal
+ * database is never throttled, because writers wait for it: there the library's test switches do it, flip-byte (outcome
+ * "damaged") and cancel-at-step=N (outcome "self-cancel").
+ *
  * Exits with 0 if the promise was kept, 10 if the hazard struck, anything else for trouble. --expect-hazard is for the
  * library without isolation: there 10 is the success, and a promise that was kept shows that this test sees nothing.
  */
 #include "support/jobs.h"
 #include "hazard/outsider.h"
 
-typedef enum { SUCCEEDS, FAILS, CANCELLED } outcome;
+typedef enum { SUCCEEDS, FAILS, CANCELLED, DAMAGED, SELF_CANCELLED } outcome;
 
 static struct {
     const char *suffix;
@@ -88,11 +92,30 @@ static void cancel(const host *h, bool locked) {
     CHECK(count_entries(h->backups.s, NULL) == 0);
 }
 
+static void be_found_damaged(const host *h) {
+    lb_job *job = start_backup(h->source.s, h->destination.s, NULL);
+    JOIN(job, LB_STATUS_CORRUPT);
+    CHECK(count_entries(h->backups.s, NULL) == 0);
+}
+
+static void cancel_itself(const host *h) {
+    lb_backup_options options = backup_options();
+    options.chunk_size = SMALLEST_CHUNK;
+    lb_job *job = start_backup(h->source.s, h->destination.s, &options);
+    CHECK_STATUS(lb_backup_wait(job, UINT32_MAX), LB_STATUS_OK);
+    lb_progress progress = progress_of(job);
+    CHECK(progress.bytes_done > 0 && progress.bytes_done < progress.bytes_total);
+    JOIN(job, LB_STATUS_CANCELLED);
+    CHECK(count_entries(h->backups.s, NULL) == 0);
+}
+
 static void back_up(const host *h, bool locked) {
     switch (chosen.outcome) {
         case SUCCEEDS: succeed(h); break;
         case FAILS: fail(h, locked); break;
         case CANCELLED: cancel(h, locked); break;
+        case DAMAGED: be_found_damaged(h); break;
+        case SELF_CANCELLED: cancel_itself(h); break;
     }
 }
 
@@ -172,6 +195,7 @@ static void rollback_exclusive(const char *directory) {
         case SUCCEEDS: waits_and_succeeds(&h); break;
         case FAILS: waits_and_gives_up(&h); break;
         case CANCELLED: waits_and_is_cancelled(&h); break;
+        default: CHECK(!"an outcome of this row");
     }
     source_is_whole(&h);
     CHECK(sqlite3_close(h.db) == SQLITE_OK);
@@ -241,7 +265,10 @@ static const scenario rows[] = {
     {"wal-crash-alone", wal_crash_alone},
 };
 
-static const char *const outcomes[] = {[SUCCEEDS] = "success", [FAILS] = "failure", [CANCELLED] = "cancel"};
+static const char *const outcomes[] = {
+    [SUCCEEDS] = "success",        [FAILS] = "failure", [CANCELLED] = "cancel", [DAMAGED] = "damaged",
+    [SELF_CANCELLED] = "self-cancel",
+};
 
 static const scenario *row_called(const char *name) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -250,7 +277,7 @@ static const scenario *row_called(const char *name) {
 }
 
 static bool choose_outcome(const char *name) {
-    for (int i = SUCCEEDS; i <= CANCELLED; i++) {
+    for (int i = SUCCEEDS; i <= SELF_CANCELLED; i++) {
         chosen.outcome = (outcome)i;
         if (strcmp(outcomes[i], name) == 0) return true;
     }
@@ -261,7 +288,7 @@ int main(int argc, char **argv) {
     bool expect_hazard = argc == 6 && strcmp(argv[5], "--expect-hazard") == 0;
     const scenario *row = argc == 5 || expect_hazard ? row_called(argv[2]) : NULL;
     if (row == NULL || !choose_outcome(argv[4])) {
-        fprintf(stderr, "usage: %s OUTSIDER ROW .db|.db.zst success|failure|cancel [--expect-hazard]\n", argv[0]);
+        fprintf(stderr, "usage: %s OUTSIDER ROW SUFFIX OUTCOME [--expect-hazard]\n", argv[0]);
         return 2;
     }
     outsider_program = argv[1];

@@ -2,8 +2,8 @@
  * A host that ends with a job running ends as it wanted to: with its own exit code, at once, leaving nothing.
  *
  *   process_exit WAY
- *   process_exit --leave WAY SOURCE DESTINATION     the host that ends
- *   process_exit --nothing                          what it becomes by exec: exits with the same code
+ *   process_exit --leave WAY SOURCE DESTINATION held|locked    the host that ends
+ *   process_exit --nothing                                     what it becomes by exec: exits with the same code
  */
 #include "support/jobs.h"
 
@@ -15,7 +15,7 @@ enum { OWN_CODE = 7 };
 
 static void exit_from_callback(lb_job *job, const lb_progress *progress, void *unused) {
     (void)job, (void)unused;
-    if (progress->bytes_done > 0) exit(OWN_CODE);
+    if (progress->bytes_done > 0 || progress->retries > 0) exit(OWN_CODE);
 }
 
 static void *exit_from_thread(void *unused) {
@@ -25,17 +25,31 @@ static void *exit_from_thread(void *unused) {
 
 static void shut_down_at_exit(void) { CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK); }
 
-static int leave(const char *way, const char *source, const char *destination) {
+/*
+ * A job that stands still: in the middle of its copy; or, where the copy is never held (see hazard_rows.c), in the
+ * middle of waiting for the host's own lock.
+ */
+static lb_job *start_standing(const char *source, const char *destination, lb_progress_fn callback, bool locked) {
     lb_backup_options options = held_options();
+    options.busy_timeout_ms = UINT32_MAX;
+    options.on_progress = callback;
+    options.progress_interval_ms = 1;
+    if (locked) host_exec(host_open(source), "BEGIN EXCLUSIVE");
+    return start_backup(source, destination, &options);
+}
+
+static bool stands(const lb_job *job) { return progress_of(job).bytes_done > 0 || progress_of(job).retries > 0; }
+
+static int leave(const char *way, const char *source, const char *destination, bool locked) {
     if (strcmp(way, "exit-in-callback") == 0) {
-        options.on_progress = exit_from_callback;
-        options.progress_interval_ms = 1;
-        lb_job *job = start_backup(source, destination, &options);
+        lb_job *job = start_standing(source, destination, exit_from_callback, locked);
         lb_backup_wait(job, UINT32_MAX);
         return TROUBLE;
     }
     if (strcmp(way, "exit-with-shutdown") == 0) CHECK(atexit(shut_down_at_exit) == 0);
-    start_held(source, destination, options);
+    lb_job *job = start_standing(source, destination, NULL, locked);
+    WAIT_FOR(stands(job));
+    CHECK(!has_ended(job));
     if (strcmp(way, "return") == 0) return OWN_CODE;
     if (strcmp(way, "exit") == 0 || strcmp(way, "exit-with-shutdown") == 0) exit(OWN_CODE);
     if (strcmp(way, "_exit") == 0) _exit(OWN_CODE);
@@ -82,7 +96,8 @@ static void leave_with_a_job_running(const char *directory) {
         host_path source = path_in(home.s, "game.db"), destination = path_in(backups.s, names[i % 2]);
         sqlite3 *db = host_create(source.s, modes[i / 2], ROWS_TO_HOLD);
         CHECK(sqlite3_close(db) == SQLITE_OK);
-        char *arguments[] = {program.s, "--leave", (char *)chosen_way, source.s, destination.s, NULL};
+        char *state = i == 2 ? "locked" : "held";
+        char *arguments[] = {program.s, "--leave", (char *)chosen_way, source.s, destination.s, state, NULL};
         int code = run_program(arguments, said, sizeof said);
         if (code != OWN_CODE) dprintf(host_report_fd, "%s, %s: exit code %d\n", modes[i / 2], names[i % 2], code);
         CHECK(code == OWN_CODE);
@@ -92,7 +107,8 @@ static void leave_with_a_job_running(const char *directory) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 5 && strcmp(argv[1], "--leave") == 0) return leave(argv[2], argv[3], argv[4]);
+    if (argc == 6 && strcmp(argv[1], "--leave") == 0)
+        return leave(argv[2], argv[3], argv[4], strcmp(argv[5], "locked") == 0);
     if (argc == 2 && strcmp(argv[1], "--nothing") == 0) return OWN_CODE;
     if (argc != 2) return 2;
     chosen_way = argv[1];

@@ -6,10 +6,18 @@
  */
 #include "support/jobs.h"
 
-static void close_standard_descriptors(void) {
+enum { ALL_THREE = 7 };
+
+/* Closes those of 0, 1 and 2 whose bit is set, and makes sure that the others are open. */
+static void close_standard_descriptors(int which) {
     host_report_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 400);
     CHECK(host_report_fd >= 400);
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) CHECK(close(fd) == 0 || errno == EBADF);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    CHECK(null >= 0);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) CHECK(fd == null || dup2(null, fd) == fd);
+    if (null > STDERR_FILENO) CHECK(close(null) == 0);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if ((which >> fd & 1) != 0) CHECK(close(fd) == 0);
 }
 
 static bool is_harmless(const descriptor_table *table) {
@@ -53,19 +61,19 @@ static bool same_contents(const char *path, const char *bytes, size_t size) {
 
 static host_path new_source(const char *directory) {
     host_path source = path_in(directory, "game.db");
-    sqlite3 *db = host_create(source.s, "DELETE", ROWS_TO_HOLD);
+    sqlite3 *db = host_create(source.s, "WAL", ROWS_TO_HOLD);
     CHECK(sqlite3_close(db) == SQLITE_OK);
     return source;
 }
 
-/* The host opens nothing else: whatever the library opens first could get the numbers 0, 1 and 2. */
-static void closed_before_first_use(const char *directory) {
+/* The host opens nothing else: whatever the library opens first could get the numbers that are free. */
+static void back_up_without(const char *directory, int which) {
     host_path source = new_source(directory), image = path_in(directory, "copy.db");
     host_path archive = path_in(directory, "copy.db.zst");
     size_t size;
     char *bytes = read_file(source.s, &size);
     descriptor_table before, after;
-    close_standard_descriptors();
+    close_standard_descriptors(which);
     read_descriptors(0, &before);
     back_up_in_mid_job(source.s, image.s);
     back_up_in_mid_job(source.s, archive.s);
@@ -76,10 +84,28 @@ static void closed_before_first_use(const char *directory) {
     free(bytes);
 }
 
+/* Any of the three, any two, and all: each time in a process that has not used the library. */
+static void closed_before_first_use(const char *directory) {
+    for (int which = 1; which <= ALL_THREE; which++) {
+        char name[16];
+        snprintf(name, sizeof name, "closed-%d", which);
+        host_path home = new_directory(directory, name);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            back_up_without(home.s, which);
+            _exit(PROMISE_KEPT);
+        }
+        int code = wait_for_child(child);
+        if (code != PROMISE_KEPT) dprintf(host_report_fd, "the closed ones were %d (a bit each)\n", which);
+        CHECK(code == PROMISE_KEPT);
+    }
+}
+
 /* The host goes on as daemons do: with its database open, and with a log that has become descriptor 0. */
 static void closed_and_the_host_works_on(const char *directory) {
     host_path source = path_in(directory, "game.db"), log = path_in(directory, "log");
-    close_standard_descriptors();
+    close_standard_descriptors(ALL_THREE);
     sqlite3 *db = host_create(source.s, "WAL", ROWS_TO_HOLD);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) close(fd); /* SQLite puts /dev/null there */
     int log_fd = open(log.s, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -100,7 +126,7 @@ static void closed_and_the_host_works_on(const char *directory) {
 static void host_files_under_standard_numbers(const char *directory) {
     host_path source = new_source(directory), backups = new_directory(directory, "backups");
     host_path destination = path_in(backups.s, "copy.db"), files[3];
-    close_standard_descriptors();
+    close_standard_descriptors(ALL_THREE);
     for (int fd = 0; fd < 3; fd++) {
         char name[16];
         snprintf(name, sizeof name, "file-%d", fd);
@@ -131,7 +157,7 @@ static void a_panic_message_goes_nowhere(const char *directory) {
     host_path destination = path_in(backups.s, "copy.db");
     size_t size;
     char *bytes = read_file(source.s, &size);
-    close_standard_descriptors();
+    close_standard_descriptors(ALL_THREE);
     for (int i = 0; i < 3; i++) {
         lb_job *job = start_backup(source.s, destination.s, NULL);
         JOIN(job, LB_STATUS_INTERNAL);
