@@ -8,26 +8,30 @@ using namespace lbtest;
 
 namespace {
 
-struct Kind {
-    const char *journal_mode;
-    const char *dest;
+struct Attempt {
+    Kind kind;
     std::uint32_t existing;
     std::uint32_t verify;
 };
 
-class CancelPoints : public ApiTest, public ::testing::WithParamInterface<Kind> {
+std::string name_of_attempt(const ::testing::TestParamInfo<Attempt> &tested) {
+    return tested.param.kind.name() + (tested.param.existing == LB_EXISTING_REPLACE ? "_replace" : "_refuse") +
+           (tested.param.verify == LB_VERIFY_FULL ? "_full" : "_quick");
+}
+
+class CancelPoints : public ApiTest, public ::testing::WithParamInterface<Attempt> {
 protected:
     DatabaseOptions database() const override {
         DatabaseOptions small;
         small.bytes = 300'000;
         small.rows = 300;
-        small.journal_mode = GetParam().journal_mode;
+        small.journal_mode = GetParam().kind.journal_mode;
         return small;
     }
 };
 
 TEST_P(CancelPoints, each_leaves_nothing_until_none_is_left) {
-    const fs::path dest = out / GetParam().dest;
+    const fs::path dest = out / GetParam().kind.dest;
     const bool replaces = GetParam().existing == LB_EXISTING_REPLACE;
     const std::string was = "an earlier backup";
     if (replaces) write_file(dest, was);
@@ -57,26 +61,21 @@ TEST_P(CancelPoints, each_leaves_nothing_until_none_is_left) {
     }
     ASSERT_EQ(ending, succeeded);
     EXPECT_GE(point, 5) << "at least one point for each of the five chunks";
-    EXPECT_EQ(list_dir(out), std::vector<std::string>{GetParam().dest});
+    EXPECT_EQ(list_dir(out), std::vector<std::string>{GetParam().kind.dest});
     EXPECT_EQ(content_hash(plain_image(dest)), content_hash(source));
     RecordProperty("points", point);
 }
 
-std::vector<Kind> kinds() {
-    std::vector<Kind> all;
+std::vector<Attempt> attempts() {
+    std::vector<Attempt> all;
     for (const auto *journal_mode : {"WAL", "DELETE"})
         for (const auto *dest : {"new.db", "new.db.zst"})
             for (const std::uint32_t existing : {LB_EXISTING_REFUSE, LB_EXISTING_REPLACE})
                 for (const std::uint32_t verify : {LB_VERIFY_QUICK, LB_VERIFY_FULL})
-                    all.push_back({journal_mode, dest, existing, verify});
+                    all.push_back({{journal_mode, dest}, existing, verify});
     return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, CancelPoints, ::testing::ValuesIn(kinds()), [](const auto &tested) {
-    return std::string(tested.param.journal_mode) +
-           (fs::path(tested.param.dest).extension() == ".zst" ? "_compressed" : "_plain") +
-           (tested.param.existing == LB_EXISTING_REPLACE ? "_replace" : "_refuse") +
-           (tested.param.verify == LB_VERIFY_FULL ? "_full" : "_quick");
-});
+INSTANTIATE_TEST_SUITE_P(Attempts, CancelPoints, ::testing::ValuesIn(attempts()), name_of_attempt);
 
 }  // namespace

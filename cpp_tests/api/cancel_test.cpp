@@ -8,11 +8,6 @@ namespace {
 
 constexpr std::uint32_t for_ever = 0xFFFFFFFF;
 
-struct Kind {
-    const char *journal_mode;
-    const char *dest;
-};
-
 class Cancel : public CleanTest, public ::testing::WithParamInterface<Kind> {
 protected:
     DatabaseOptions database() const override { return sizable(GetParam().journal_mode); }
@@ -70,7 +65,7 @@ TEST_P(Cancel, right_after_the_start_leaves_nothing) {
 
 TEST_P(Cancel, while_waiting_for_a_lock_ends_long_before_the_timeout) {
     Db host(source);
-    if (std::string(GetParam().journal_mode) == "WAL") host.exec("PRAGMA locking_mode = EXCLUSIVE");
+    if (GetParam().wal()) host.exec("PRAGMA locking_mode = EXCLUSIVE");
     host.exec("BEGIN EXCLUSIVE; UPDATE players SET rating = 1 WHERE id = 1");
     auto patient = options();
     patient.busy_timeout_ms = for_ever;
@@ -113,20 +108,14 @@ TEST_P(Cancel, lets_the_hosts_writers_go_on_at_once) {
     {
         Db host(source);
         host.exec("UPDATE players SET rating = 7");  // no busy timeout here
-        if (std::string(GetParam().journal_mode) == "WAL") {
+        if (GetParam().wal()) {
             EXPECT_EQ(host.text("PRAGMA wal_checkpoint(TRUNCATE)"), "0");
         }
     }
     expect_cancelled(job);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Cancel,
-                         ::testing::Values(Kind{"WAL", "new.db"}, Kind{"WAL", "new.db.zst"}, Kind{"DELETE", "new.db"},
-                                           Kind{"DELETE", "new.db.zst"}),
-                         [](const auto &tested) {
-                             return std::string(tested.param.journal_mode) +
-                                    (fs::path(tested.param.dest).extension() == ".zst" ? "_compressed" : "_plain");
-                         });
+INSTANTIATE_TEST_SUITE_P(Kinds, Cancel, every_kind(), name_of_kind);
 
 // ------------------------------------------------------------------------------------------------------------ queued
 

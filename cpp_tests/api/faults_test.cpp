@@ -96,8 +96,6 @@ TEST_P(Faults, file_system_without_nameless_files_gets_the_same_backup) {
     for (const auto &name : list_dir(out)) EXPECT_TRUE(name == "earlier.db" || fs::remove(out / name));
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, Faults, ::testing::Values("new.db", "new.db.zst"), [](const auto &tested) {
-    return std::string(fs::path(tested.param).extension() == ".zst" ? "compressed" : "plain");
-});
+INSTANTIATE_TEST_SUITE_P(Formats, Faults, both_formats(), name_of_format);
 
 }  // namespace

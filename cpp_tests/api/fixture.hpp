@@ -24,12 +24,17 @@ inline void expect_ok(const lb_result &outcome) {
     EXPECT_STREQ(outcome.message, "");
 }
 
-/// A path under another name for "the plain file": itself, or what `zstd -d` makes of the archive.
+/// The plain database: the archive itself, or what `zstd -d` makes of it beside it.
 inline fs::path plain_image(const fs::path &archive) {
     if (archive.extension() != ".zst") return archive;
     const fs::path image = archive.parent_path() / (archive.filename().string() + ".image");
     unzstd(archive, image);
     return image;
+}
+
+/// Removes a database and what SQLite may have put beside it.
+inline void remove_database(const fs::path &path) {
+    for (const auto *suffix : {"", "-wal", "-shm", "-journal"}) fs::remove(path.string() + suffix);
 }
 
 /// Until the snapshot stands and bytes have moved, with more to come.
@@ -194,12 +199,39 @@ private:
     int from_ = -1;
 };
 
+// ------------------------------------------------------------------------------------------------------ parameters
+
 /// The letters, digits and underscores of a text: what GoogleTest takes for a parameter's name.
 inline std::string test_name(std::string text) {
     for (char &c : text)
         if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
     return text;
 }
+
+inline std::string format_name(const fs::path &dest) { return dest.extension() == ".zst" ? "compressed" : "plain"; }
+
+/// How the source keeps its journal, and the name of the archive.
+struct Kind {
+    const char *journal_mode;
+    const char *dest;
+
+    bool wal() const { return std::string(journal_mode) == "WAL"; }
+    std::string name() const { return std::string(journal_mode) + "_" + format_name(dest); }
+    friend std::ostream &operator<<(std::ostream &out, const Kind &kind) { return out << kind.name(); }
+};
+
+inline std::string name_of_kind(const ::testing::TestParamInfo<Kind> &tested) { return tested.param.name(); }
+
+inline auto every_kind() {
+    return ::testing::Values(Kind{"WAL", "new.db"}, Kind{"WAL", "new.db.zst"}, Kind{"DELETE", "new.db"},
+                             Kind{"DELETE", "new.db.zst"});
+}
+
+inline std::string name_of_format(const ::testing::TestParamInfo<const char *> &tested) {
+    return format_name(tested.param);
+}
+
+inline auto both_formats() { return ::testing::Values("new.db", "new.db.zst"); }
 
 }  // namespace lbtest
 

@@ -55,11 +55,6 @@ TEST(Versions, tell_of_the_library_its_sqlite_and_its_zstandard) {
 
 // ------------------------------------------------------------------------------------------------------------ results
 
-struct Kind {
-    const char *journal_mode;
-    const char *dest;
-};
-
 class Result : public CleanTest, public ::testing::WithParamInterface<Kind> {
 protected:
     DatabaseOptions database() const override { return sizable(GetParam().journal_mode); }
@@ -69,7 +64,7 @@ protected:
     }
     const fs::path dest = out / GetParam().dest;
     const bool compressed = dest.extension() == ".zst";
-    const bool wal = std::string(GetParam().journal_mode) == "WAL";
+    const bool wal = GetParam().wal();
 };
 
 std::int64_t now_unix_ns() {
@@ -178,13 +173,7 @@ TEST_P(Result, format_can_be_said_instead_of_named) {
     EXPECT_EQ(bytes.compare(0, 4, "\x28\xB5\x2F\xFD") == 0, !compressed);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Result,
-                         ::testing::Values(Kind{"WAL", "new.db"}, Kind{"WAL", "new.db.zst"}, Kind{"DELETE", "new.db"},
-                                           Kind{"DELETE", "new.db.zst"}),
-                         [](const auto &tested) {
-                             return std::string(tested.param.journal_mode) +
-                                    (fs::path(tested.param.dest).extension() == ".zst" ? "_compressed" : "_plain");
-                         });
+INSTANTIATE_TEST_SUITE_P(Kinds, Result, every_kind(), name_of_kind);
 
 // ----------------------------------------------------------------------------------------------------- wait and join
 

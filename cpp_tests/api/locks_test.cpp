@@ -9,28 +9,15 @@ using std::chrono::steady_clock;
 
 namespace {
 
-struct Combination {
-    const char *journal_mode;
-    const char *dest;
-};
-
-std::string combination_name(const ::testing::TestParamInfo<Combination> &tested) {
-    return std::string(tested.param.journal_mode) +
-           (fs::path(tested.param.dest).extension() == ".zst" ? "_compressed" : "_plain");
-}
-
-const Combination combinations[] = {
-    {"WAL", "new.db"}, {"WAL", "new.db.zst"}, {"DELETE", "new.db"}, {"DELETE", "new.db.zst"}};
-
 /// The other process is there before the library is used, and before anything is counted.
-class OthersAtWork : public CleanTest, public ::testing::WithParamInterface<Combination> {
+class OthersAtWork : public CleanTest, public ::testing::WithParamInterface<Kind> {
 protected:
     DatabaseOptions database() const override { return sizable(GetParam().journal_mode); }
 
     /// Nobody else can even read from here on.
     template <class Somebody>
     void lock_exclusively(Somebody &somebody) {
-        if (std::string(GetParam().journal_mode) == "WAL") somebody.exec("PRAGMA locking_mode = EXCLUSIVE");
+        if (GetParam().wal()) somebody.exec("PRAGMA locking_mode = EXCLUSIVE");
         somebody.exec("BEGIN EXCLUSIVE; UPDATE players SET rating = 1 WHERE id = 1");
     }
 
@@ -125,7 +112,7 @@ TEST_P(OthersAtWork, symlinked_source_pointed_elsewhere_half_way_is_told) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Combinations, OthersAtWork, ::testing::ValuesIn(combinations), combination_name);
+INSTANTIATE_TEST_SUITE_P(Kinds, OthersAtWork, every_kind(), name_of_kind);
 
 // -------------------------------------------------------------------------------------------------------- WAL limit
 
@@ -171,9 +158,7 @@ TEST_P(WalLimit, lets_a_backup_be_while_the_log_stays_below_it) {
     fs::remove(dest);
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, WalLimit, ::testing::Values("new.db", "new.db.zst"), [](const auto &tested) {
-    return std::string(fs::path(tested.param).extension() == ".zst" ? "compressed" : "plain");
-});
+INSTANTIATE_TEST_SUITE_P(Formats, WalLimit, both_formats(), name_of_format);
 
 // ------------------------------------------------------------------------------------------------------------ queue
 

@@ -36,11 +36,6 @@ void expect_onwards(const lb_progress &was, const lb_progress &now) {
     EXPECT_GE(now.percent, was.percent);
 }
 
-struct Kind {
-    const char *journal_mode;
-    const char *dest;
-};
-
 class Progress : public CleanTest, public ::testing::WithParamInterface<Kind> {
 protected:
     DatabaseOptions database() const override { return sizable(GetParam().journal_mode); }
@@ -168,13 +163,7 @@ TEST_P(Progress, of_a_cancelled_job_is_safe_from_eight_threads_while_another_joi
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Progress,
-                         ::testing::Values(Kind{"WAL", "new.db"}, Kind{"WAL", "new.db.zst"}, Kind{"DELETE", "new.db"},
-                                           Kind{"DELETE", "new.db.zst"}),
-                         [](const auto &tested) {
-                             return std::string(tested.param.journal_mode) +
-                                    (fs::path(tested.param.dest).extension() == ".zst" ? "_compressed" : "_plain");
-                         });
+INSTANTIATE_TEST_SUITE_P(Kinds, Progress, every_kind(), name_of_kind);
 
 using ProgressOfOddOnes = CleanTest;
 

@@ -10,12 +10,7 @@ using namespace lbtest;
 
 namespace {
 
-struct Combination {
-    const char *journal_mode;
-    const char *dest;
-};
-
-class Sandbox : public ApiTest, public ::testing::WithParamInterface<Combination> {
+class Sandbox : public ApiTest, public ::testing::WithParamInterface<Kind> {
 protected:
     DatabaseOptions database() const override { return sizable(GetParam().journal_mode); }
 
@@ -195,13 +190,6 @@ TEST_P(Sandbox, read_only_destination_is_named) {
     EXPECT_EQ(list_dir(out), only_the_earlier_one());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Combinations, Sandbox,
-    ::testing::Values(Combination{"WAL", "new.db"}, Combination{"WAL", "new.db.zst"}, Combination{"DELETE", "new.db"},
-                      Combination{"DELETE", "new.db.zst"}),
-    [](const auto &tested) {
-        return std::string(tested.param.journal_mode) +
-               (fs::path(tested.param.dest).extension() == ".zst" ? "_compressed" : "_plain");
-    });
+INSTANTIATE_TEST_SUITE_P(Kinds, Sandbox, every_kind(), name_of_kind);
 
 }  // namespace

@@ -91,9 +91,7 @@ TEST_P(BadSource, with_an_impossible_page_size) {
     expect_refused(bad, {LB_STATUS_NOT_A_DATABASE, LB_STATUS_CORRUPT});
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, BadSource, ::testing::Values("new.db", "new.db.zst"), [](const auto &tested) {
-    return std::string(fs::path(tested.param).extension() == ".zst" ? "compressed" : "plain");
-});
+INSTANTIATE_TEST_SUITE_P(Formats, BadSource, both_formats(), name_of_format);
 
 class OddSource : public CleanTest {};
 
