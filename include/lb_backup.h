@@ -312,7 +312,7 @@ enum lb_phase
      */
     LB_PHASE_VERIFYING = 4,
     /**
-     * The job has ended.
+     * The job has ended. (5 is kept for restoring.)
      */
     LB_PHASE_DONE = 6,
 };

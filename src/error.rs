@@ -54,3 +54,137 @@ pub enum Status {
     /// A defect of this library. The message has the details; please report it.
     Internal = 21,
 }
+
+impl Status {
+    /// Every status, in the order of their numbers.
+    pub const ALL: [(Status, &'static std::ffi::CStr); 22] = [
+        (Status::Ok, c"LB_STATUS_OK"),
+        (Status::InvalidArgument, c"LB_STATUS_INVALID_ARGUMENT"),
+        (Status::InvalidHandle, c"LB_STATUS_INVALID_HANDLE"),
+        (Status::NotFound, c"LB_STATUS_NOT_FOUND"),
+        (Status::AlreadyExists, c"LB_STATUS_ALREADY_EXISTS"),
+        (Status::PermissionDenied, c"LB_STATUS_PERMISSION_DENIED"),
+        (Status::NotADatabase, c"LB_STATUS_NOT_A_DATABASE"),
+        (Status::Corrupt, c"LB_STATUS_CORRUPT"),
+        (Status::Busy, c"LB_STATUS_BUSY"),
+        (Status::NoSpace, c"LB_STATUS_NO_SPACE"),
+        (Status::Io, c"LB_STATUS_IO"),
+        (Status::Cancelled, c"LB_STATUS_CANCELLED"),
+        (Status::TimedOut, c"LB_STATUS_TIMED_OUT"),
+        (Status::QueueFull, c"LB_STATUS_QUEUE_FULL"),
+        (Status::SourceChanged, c"LB_STATUS_SOURCE_CHANGED"),
+        (Status::WalLimit, c"LB_STATUS_WAL_LIMIT"),
+        (Status::Unsupported, c"LB_STATUS_UNSUPPORTED"),
+        (Status::OutOfMemory, c"LB_STATUS_OUT_OF_MEMORY"),
+        (Status::WrongProcess, c"LB_STATUS_WRONG_PROCESS"),
+        (Status::WouldDeadlock, c"LB_STATUS_WOULD_DEADLOCK"),
+        (Status::ShutDown, c"LB_STATUS_SHUT_DOWN"),
+        (Status::Internal, c"LB_STATUS_INTERNAL"),
+    ];
+
+    /// What an errno means for the caller.
+    fn from_errno(errno: i32) -> Status {
+        match errno {
+            libc::ENOENT | libc::ENOTDIR => Status::NotFound,
+            libc::EEXIST => Status::AlreadyExists,
+            libc::EACCES | libc::EPERM | libc::EROFS => Status::PermissionDenied,
+            libc::ENOSPC | libc::EDQUOT | libc::EFBIG => Status::NoSpace,
+            libc::ENOMEM => Status::OutOfMemory,
+            libc::ENAMETOOLONG | libc::ELOOP => Status::InvalidArgument,
+            _ => Status::Io,
+        }
+    }
+
+    /// What a SQLite result code means for the caller (<https://sqlite.org/rescode.html>). `errno` decides where SQLite
+    /// only says that the system failed it.
+    fn from_sqlite(code: i32, errno: i32) -> Status {
+        use rusqlite::ffi;
+        match code & 0xff {
+            ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL => Status::Busy,
+            ffi::SQLITE_NOTADB => Status::NotADatabase,
+            ffi::SQLITE_CORRUPT => Status::Corrupt,
+            ffi::SQLITE_NOMEM => Status::OutOfMemory,
+            ffi::SQLITE_FULL => Status::NoSpace,
+            ffi::SQLITE_INTERRUPT => Status::Cancelled,
+            ffi::SQLITE_PERM | ffi::SQLITE_AUTH | ffi::SQLITE_READONLY => Status::PermissionDenied,
+            ffi::SQLITE_CANTOPEN | ffi::SQLITE_IOERR if errno == libc::EISDIR => Status::NotADatabase,
+            ffi::SQLITE_CANTOPEN | ffi::SQLITE_IOERR => Status::from_errno(errno),
+            _ => Status::Internal,
+        }
+    }
+}
+
+/// A failure on its way to the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What the caller's program decides by.
+    pub status: Status,
+    /// SQLite's extended result code, or 0.
+    pub sqlite_code: i32,
+    /// The operating system's errno, or 0.
+    pub sys_errno: i32,
+    /// Operation, path, reason.
+    pub message: String,
+}
+
+/// What a fallible step gives.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A failure that neither SQLite nor the system reported.
+    pub fn new(status: Status, message: impl Into<String>) -> Error {
+        Error { status, sqlite_code: 0, sys_errno: 0, message: message.into() }
+    }
+
+    /// An argument or option that is wrong; `message` begins with its name.
+    pub fn invalid(message: impl Into<String>) -> Error {
+        Error::new(Status::InvalidArgument, message)
+    }
+
+    /// A defect of ours; the panic's text survives.
+    pub fn from_panic(panic: &(dyn std::any::Any + Send)) -> Error {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "(no text)".to_owned());
+        Error::new(Status::Internal, format!("defect in lb_backup: panic: {text}"))
+    }
+
+    /// The job was asked to stop.
+    pub fn cancelled() -> Error {
+        Error::new(Status::Cancelled, "cancelled")
+    }
+
+    /// A failed system call: `operation` is a verb with its object, such as "cannot create a file in".
+    pub fn os(operation: &str, path: &Path, error: impl Into<io::Error>) -> Error {
+        let error: io::Error = error.into();
+        let errno = error.raw_os_error().unwrap_or(0);
+        let status = match error.raw_os_error() {
+            Some(errno) => Status::from_errno(errno),
+            None if error.kind() == io::ErrorKind::OutOfMemory => Status::OutOfMemory,
+            None => Status::Io,
+        };
+        let hint = match errno {
+            libc::EFBIG => " (a file-size limit, see RLIMIT_FSIZE)",
+            _ => "",
+        };
+        Error { status, sqlite_code: 0, sys_errno: errno, message: format!("{operation} {path:?}: {error}{hint}") }
+    }
+
+    /// A failed SQLite call. `errno` is what sqlite3_system_errno told, or 0.
+    pub fn sqlite(operation: &str, path: &Path, code: i32, errno: i32, reason: &str) -> Error {
+        let status = Status::from_sqlite(code, errno);
+        let system = if errno == 0 { String::new() } else { format!(", {}", io::Error::from_raw_os_error(errno)) };
+        let message = format!("{operation} {path:?}: {reason} (SQLite code {code}{system})");
+        Error { status, sqlite_code: code, sys_errno: errno, message }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

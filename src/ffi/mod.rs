@@ -1,6 +1,9 @@
 //! The C surface: the only `extern "C"` of the crate. Every function is one call to [`boundary::door`] around checks,
 //! one call of safe code, and the outs.
 
+// What a caller owes is said once, for C, in the header's preamble (cbindgen.toml).
+#![allow(clippy::missing_safety_doc)]
+
 mod boundary;
 mod callbacks;
 mod convert;
@@ -8,10 +11,17 @@ mod handles;
 mod sized;
 mod types;
 
-use crate::error::Status;
-use boundary::door;
-use convert::{Out, OutArray};
-use std::ffi::c_char;
+use crate::backup;
+use crate::error::{Error, Result, Status};
+use crate::job::{Job, Outcome};
+use crate::runtime;
+use boundary::{door, door_with_error};
+use callbacks::UserData;
+use sized::Out;
+use std::ffi::{CString, c_char};
+use std::ptr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 pub use types::*;
 
 /// Starts a backup of the SQLite database at `source_path` into the new file `dest_path`.
@@ -37,7 +47,22 @@ pub unsafe extern "C" fn lb_backup_start(
     out_job: *mut *mut lb_job,
     out_error: *mut lb_error,
 ) -> Status {
-    todo!()
+    // SAFETY: the header asks the caller for what these need: strings that end, structures with their size.
+    unsafe {
+        door_with_error(out_error, || {
+            check_out(out_job, "out_job")?;
+            out_job.write(ptr::null_mut());
+            if crate::hooks::on("panic-in-call") {
+                panic!("a test asked for it");
+            }
+            let source = convert::path(source_path, "source_path")?;
+            let dest = convert::path(dest_path, "dest_path")?;
+            let raw = if options.is_null() { default_options() } else { sized::read(options, "options")? };
+            let options = convert::backup_options(&raw, source, dest)?;
+            out_job.write(start(&raw, options)?);
+            Ok(())
+        })
+    }
 }
 
 /// Looks at a job. Wait-free: no lock, no system call but the clock, well under a microsecond; made for a frame loop.
@@ -45,7 +70,12 @@ pub unsafe extern "C" fn lb_backup_start(
 /// @return LB_STATUS_OK, INVALID_HANDLE, INVALID_ARGUMENT or WRONG_PROCESS.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lb_backup_progress(job: *const lb_job, out_progress: *mut lb_progress) -> Status {
-    todo!()
+    door(|| {
+        // SAFETY: the header asks the caller for a structure with its size.
+        let out = unsafe { Out::new(out_progress, "out_progress")? };
+        out.write(convert::progress(&handles::look(job)?));
+        Ok(())
+    })
 }
 
 /// Asks a job to end as LB_STATUS_CANCELLED. Returns at once; idempotent; also for a job that waits in the queue.
@@ -55,8 +85,11 @@ pub unsafe extern "C" fn lb_backup_progress(job: *const lb_job, out_progress: *m
 ///
 /// @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lb_backup_cancel(job: *mut lb_job) -> Status {
-    todo!()
+pub extern "C" fn lb_backup_cancel(job: *mut lb_job) -> Status {
+    door(|| {
+        runtime::cancel(&handles::find(job)?.job);
+        Ok(())
+    })
 }
 
 /// Waits until a job has ended and its on_complete has returned.
@@ -64,8 +97,8 @@ pub unsafe extern "C" fn lb_backup_cancel(job: *mut lb_job) -> Status {
 /// @param timeout_ms  0 only looks; UINT32_MAX waits for ever.
 /// @return LB_STATUS_OK once it has ended (well or not), TIMED_OUT, INVALID_HANDLE, WOULD_DEADLOCK or WRONG_PROCESS.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lb_backup_wait(job: *mut lb_job, timeout_ms: u32) -> Status {
-    todo!()
+pub extern "C" fn lb_backup_wait(job: *mut lb_job, timeout_ms: u32) -> Status {
+    door(|| wait(&handles::find(job)?.job, deadline(timeout_ms)).map(|_| ()))
 }
 
 /// Waits as lb_backup_wait does, without limit, then ends the handle and tells the outcome.
@@ -77,15 +110,24 @@ pub unsafe extern "C" fn lb_backup_wait(job: *mut lb_job, timeout_ms: u32) -> St
 ///         INVALID_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lb_backup_join(job: *mut lb_job, out_result: *mut lb_result) -> Status {
-    todo!()
+    door(|| {
+        // SAFETY: the header asks the caller for a structure with its size.
+        let out = unsafe { Out::optional(out_result, "out_result")? };
+        let outcome = wait(&handles::find(job)?.job, None)?;
+        handles::close(job)?;
+        if let Some(out) = out {
+            out.write(convert::result(&outcome));
+        }
+        outcome.result.clone()
+    })
 }
 
 /// Ends a handle without waiting. The job goes on, and its callbacks are still called.
 ///
 /// @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lb_backup_release(job: *mut lb_job) -> Status {
-    todo!()
+pub extern "C" fn lb_backup_release(job: *mut lb_job) -> Status {
+    door(|| handles::close(job).map(|_| ()))
 }
 
 /// Changes the throttle of a queued or running job, at once.
@@ -93,8 +135,11 @@ pub unsafe extern "C" fn lb_backup_release(job: *mut lb_job) -> Status {
 /// @param max_bytes_per_second  Bytes of the image per second; 0 for no limit.
 /// @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lb_backup_set_rate(job: *mut lb_job, max_bytes_per_second: u64) -> Status {
-    todo!()
+pub extern "C" fn lb_backup_set_rate(job: *mut lb_job, max_bytes_per_second: u64) -> Status {
+    door(|| {
+        handles::find(job)?.job.control.set_rate(max_bytes_per_second);
+        Ok(())
+    })
 }
 
 /// Lists the jobs whose handles are open, in no particular order.
@@ -105,7 +150,21 @@ pub unsafe extern "C" fn lb_backup_set_rate(job: *mut lb_job, max_bytes_per_seco
 /// @return LB_STATUS_OK, INVALID_ARGUMENT or WRONG_PROCESS.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lb_backup_jobs(out_jobs: *mut lb_job_info, capacity: usize, out_count: *mut usize) -> Status {
-    todo!()
+    door(|| {
+        check_out(out_count, "out_count")?;
+        // SAFETY: the header asks the caller for an array of `capacity` elements of the size that the first one tells.
+        let out = if capacity == 0 { None } else { Some(unsafe { Out::new(out_jobs, "out_jobs")? }) };
+        let jobs = handles::all();
+        for (index, (token, open)) in jobs.iter().enumerate().take(capacity) {
+            if let Some(out) = &out {
+                let info = convert::job_info(*token, open.job.progress, &open.dest_name, open.user_data.0);
+                out.element(index).write(info);
+            }
+        }
+        // SAFETY: checked above: not NULL, aligned; the caller promises that it is writable.
+        unsafe { out_count.write(jobs.len()) };
+        Ok(())
+    })
 }
 
 /// Sets up the library; before its first job, or after lb_shutdown. Without it everything has its default.
@@ -114,7 +173,18 @@ pub unsafe extern "C" fn lb_backup_jobs(out_jobs: *mut lb_job_info, capacity: us
 /// @return LB_STATUS_OK, INVALID_ARGUMENT, BUSY (the library already runs), WRONG_PROCESS.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lb_configure(config: *const lb_config, out_error: *mut lb_error) -> Status {
-    todo!()
+    // SAFETY: the header asks the caller for structures with their sizes.
+    unsafe {
+        door_with_error(out_error, || {
+            let mut wanted = runtime::Config::default();
+            if !config.is_null() {
+                let raw: lb_config = sized::read(config, "config")?;
+                wanted = convert::config(&raw)?;
+                wanted.log = callbacks::log_sink(&raw);
+            }
+            runtime::configure(wanted)
+        })
+    }
 }
 
 /// Cancels every job, waits for their callbacks, and joins every thread of the library. A later start begins afresh.
@@ -126,24 +196,98 @@ pub unsafe extern "C" fn lb_configure(config: *const lb_config, out_error: *mut 
 ///                    starts give LB_STATUS_SHUT_DOWN, and another call waits again.
 /// @return LB_STATUS_OK (also when nothing ran), TIMED_OUT, WOULD_DEADLOCK (in a callback) or WRONG_PROCESS.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn lb_shutdown(timeout_ms: u32) -> Status {
-    todo!()
+pub extern "C" fn lb_shutdown(timeout_ms: u32) -> Status {
+    door(|| {
+        if runtime::in_callback() {
+            return Err(Error::new(Status::WouldDeadlock, "a callback cannot wait for its own end"));
+        }
+        match runtime::shutdown(deadline(timeout_ms)) {
+            true => Ok(()),
+            false => Err(Error::new(Status::TimedOut, "jobs are still ending")),
+        }
+    })
 }
 
 /// The name of a status, such as "LB_STATUS_NO_SPACE"; "LB_STATUS_UNKNOWN" for any other number. Never NULL; static.
 #[unsafe(no_mangle)]
 pub extern "C" fn lb_status_name(status: StatusNumber) -> *const c_char {
-    todo!()
+    let names = &Status::ALL;
+    names.iter().find(|(known, _)| *known as i32 == status.0).map_or(c"LB_STATUS_UNKNOWN", |(_, name)| name).as_ptr()
 }
 
 /// The versions of this library, its SQLite and its Zstandard: "0.1.0 (sqlite 3.x.y, zstd 1.x.y)". Static.
 #[unsafe(no_mangle)]
 pub extern "C" fn lb_version() -> *const c_char {
-    todo!()
+    static TEXT: OnceLock<CString> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        let (sqlite, zstd) = (rusqlite::version(), zstd::zstd_safe::version_string());
+        CString::new(format!("{} (sqlite {sqlite}, zstd {zstd})", env!("CARGO_PKG_VERSION"))).unwrap_or_default()
+    })
+    .as_ptr()
 }
 
 /// The LB_ABI_VERSION that this library was built with.
 #[unsafe(no_mangle)]
 pub extern "C" fn lb_abi_version() -> u32 {
-    todo!()
+    LB_ABI_VERSION
+}
+
+/// Opens a handle and queues its job; all or nothing.
+fn start(raw: &lb_backup_options, options: convert::Options) -> Result<*mut lb_job> {
+    let request = options.request;
+    request.check()?;
+    let dest_name = request.dest.file_name().unwrap_or_default().to_string_lossy().into();
+    let make = |progress| Job::new(progress, options.rate);
+    let (token, job) = handles::open(dest_name, UserData(raw.user_data), make)?;
+    let observer = callbacks::observer(token.addr(), raw, options.interval);
+    let work: runtime::Work = Box::new(move |context, report| backup::run(&request, context, report));
+    runtime::submit(job, work, observer).inspect_err(|_| {
+        // Nobody has seen the handle yet, so it is open.
+        let _ = handles::close(token);
+    })?;
+    Ok(token)
+}
+
+/// Waits for a job and its callbacks. In a callback nothing is waited for.
+fn wait(job: &Arc<Job>, deadline: Option<Instant>) -> Result<Arc<Outcome>> {
+    if runtime::in_callback() {
+        let outcome = if runtime::is_completing(job) { job.outcome() } else { job.finished() };
+        return outcome.ok_or_else(|| {
+            Error::new(Status::WouldDeadlock, "a callback cannot wait: the job needs its thread to finish")
+        });
+    }
+    job.wait(deadline).ok_or_else(|| Error::new(Status::TimedOut, "the job has not ended yet"))
+}
+
+/// C's milliseconds: UINT32_MAX is for ever.
+fn deadline(timeout_ms: u32) -> Option<Instant> {
+    (timeout_ms != u32::MAX).then(|| Instant::now() + Duration::from_millis(timeout_ms.into()))
+}
+
+/// Refuses an out pointer that cannot be one.
+fn check_out<T>(out: *mut T, name: &str) -> Result<()> {
+    if out.is_null() || !out.is_aligned() {
+        return Err(Error::invalid(format!("{name} is {}", if out.is_null() { "NULL" } else { "misaligned" })));
+    }
+    Ok(())
+}
+
+/// What NULL options mean.
+fn default_options() -> lb_backup_options {
+    lb_backup_options {
+        struct_size: size_of::<lb_backup_options>() as u32,
+        format: LB_FORMAT_BY_NAME,
+        compression_level: 0,
+        existing: LB_EXISTING_REFUSE,
+        verify: LB_VERIFY_QUICK,
+        digest: LB_DIGEST_SHA256,
+        chunk_size: 0,
+        max_bytes_per_second: 0,
+        busy_timeout_ms: 0,
+        progress_interval_ms: 0,
+        wal_limit_bytes: 0,
+        user_data: ptr::null_mut(),
+        on_progress: None,
+        on_complete: None,
+    }
 }

@@ -3,11 +3,10 @@
 //! Rules that every type here keeps: `struct_size` comes first, zero means default, enumerations enter as plain
 //! integers and are checked, and no structure holds a pointer that the library would have to free.
 
-use crate::ffi::sized::Sized32;
 use std::ffi::{c_char, c_void};
 
-pub use crate::error::Status;
-pub use crate::job::{JobState, Phase};
+use crate::error::Status;
+use crate::job::{JobState, Phase};
 
 /// The ABI version of this header: the number in the SONAME `liblb_backup.so.0`.
 pub const LB_ABI_VERSION: u32 = 0;

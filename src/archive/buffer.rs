@@ -1,0 +1,60 @@
+//! Buffers that are used again: a job's memory is what it has in flight, whatever the size of the database.
+
+use crate::error::{Error, Result, Status};
+use parking_lot::Mutex;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+/// A job's idle buffers.
+pub(super) struct Buffers {
+    idle: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Buffers {
+    pub(super) fn new() -> Arc<Buffers> {
+        Arc::new(Buffers { idle: Mutex::default() })
+    }
+
+    /// A buffer of `length` bytes with any content; an error where there is no memory for it.
+    pub(super) fn take(self: &Arc<Self>, length: usize) -> Result<Buffer> {
+        let mut data = self.idle.lock().pop().unwrap_or_default();
+        if let Some(more) = length.checked_sub(data.len()) {
+            data.try_reserve_exact(more)
+                .map_err(|_| Error::new(Status::OutOfMemory, format!("no memory for a chunk of {length} bytes")))?;
+        }
+        data.resize(length, 0);
+        Ok(Buffer { data, home: Arc::clone(self) })
+    }
+}
+
+/// Goes back to its job's idle ones when dropped.
+pub(super) struct Buffer {
+    data: Vec<u8>,
+    home: Arc<Buffers>,
+}
+
+impl Buffer {
+    /// Forgets what is beyond `length`.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.data.truncate(length);
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.home.idle.lock().push(std::mem::take(&mut self.data));
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+}

@@ -1,0 +1,233 @@
+//! From C's types to ours and back, with every check that a caller's mistake needs.
+
+use super::types::*;
+use crate::archive::Encoding;
+use crate::backup::{Request, Verify};
+use crate::error::{Error, Result, Status};
+use crate::job::{Outcome, Progress, ProgressSnapshot};
+use crate::publish::Existing;
+use crate::runtime;
+use std::ffi::{CStr, c_char};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const CHUNK_SIZES: std::ops::RangeInclusive<u64> = 65_536..=8_388_608;
+const LEVELS: std::ops::RangeInclusive<i32> = -7..=19;
+const DEFAULT_LEVEL: i32 = 3;
+const DEFAULT_BUSY_TIMEOUT_MS: u32 = 5000;
+const DEFAULT_PROGRESS_INTERVAL_MS: u32 = 100;
+
+/// A caller's path, made absolute: the working directory may change before the job runs.
+///
+/// # Safety
+/// `pointer` is NULL or a NUL-terminated string.
+pub(super) unsafe fn path(pointer: *const c_char, name: &str) -> Result<PathBuf> {
+    if pointer.is_null() {
+        return Err(Error::invalid(format!("{name} is NULL")));
+    }
+    // SAFETY: not NULL; the caller promises the rest.
+    let text = unsafe { CStr::from_ptr(pointer) }
+        .to_str()
+        .map_err(|error| Error::invalid(format!("{name} is not UTF-8 from byte {} on", error.valid_up_to())))?;
+    if text.is_empty() {
+        return Err(Error::invalid(format!("{name} is empty")));
+    }
+    std::path::absolute(text).map_err(|error| Error::os(&format!("cannot make {name} absolute:"), text.as_ref(), error))
+}
+
+/// An inline message: whole, or without its middle, so that both the operation and the reason survive a long path.
+pub(super) fn message(text: &str) -> [c_char; LB_MESSAGE_SIZE] {
+    const GAP: &str = " … ";
+    let room = LB_MESSAGE_SIZE - 1;
+    let mut bytes = [0u8; LB_MESSAGE_SIZE];
+    if text.len() <= room {
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+    } else {
+        let half = (room - GAP.len()) / 2;
+        let head = &text[..text.floor_char_boundary(half)];
+        let tail = &text[text.ceil_char_boundary(text.len() - half)..];
+        let parts = [head, GAP, tail].concat();
+        bytes[..parts.len()].copy_from_slice(parts.as_bytes());
+    }
+    bytes.map(|byte| byte as c_char)
+}
+
+/// One of the values that an option may have; `values` are C's numbers from 0 on.
+fn choice<T: Copy>(value: u32, field: &str, values: &[T]) -> Result<T> {
+    values
+        .get(value as usize)
+        .copied()
+        .ok_or_else(|| Error::invalid(format!("{field} is {value}; it may be 0 to {}", values.len() - 1)))
+}
+
+/// A number within bounds, with a default for 0.
+fn bounded<T>(value: T, default: T, bounds: std::ops::RangeInclusive<T>, field: &str) -> Result<T>
+where
+    T: PartialOrd + Default + std::fmt::Display,
+{
+    match value {
+        value if value == T::default() => Ok(default),
+        value if bounds.contains(&value) => Ok(value),
+        value => {
+            let (least, most) = (bounds.start(), bounds.end());
+            Err(Error::invalid(format!("{field} is {value}; it may be 0 (default) or {least} to {most}")))
+        }
+    }
+}
+
+/// Options, checked, with the defaults filled in.
+pub(super) struct Options {
+    pub(super) request: Request,
+    pub(super) rate: u64,
+    pub(super) interval: Duration,
+}
+
+/// Every option that is wrong is named by its field.
+pub(super) fn backup_options(raw: &lb_backup_options, source: PathBuf, dest: PathBuf) -> Result<Options> {
+    let by_name =
+        if dest.extension().is_some_and(|extension| extension == "zst") { LB_FORMAT_ZSTD } else { LB_FORMAT_IMAGE };
+    let level = bounded(raw.compression_level, DEFAULT_LEVEL, LEVELS, "compression_level")?;
+    let format = choice(raw.format, "format", &[by_name, LB_FORMAT_IMAGE, LB_FORMAT_ZSTD])?;
+    let encoding = if format == LB_FORMAT_ZSTD { Encoding::Zstd { level } } else { Encoding::Image };
+    let chunk_bytes = match raw.chunk_size {
+        0 => None,
+        size => Some(bounded(size, 0, CHUNK_SIZES, "chunk_size")?),
+    };
+    let busy_timeout = bounded(raw.busy_timeout_ms, DEFAULT_BUSY_TIMEOUT_MS, 1..=u32::MAX, "busy_timeout_ms")?;
+    let interval =
+        bounded(raw.progress_interval_ms, DEFAULT_PROGRESS_INTERVAL_MS, 1..=u32::MAX, "progress_interval_ms")?;
+    Ok(Options {
+        request: Request {
+            source,
+            dest,
+            encoding,
+            existing: choice(raw.existing, "existing", &[Existing::Refuse, Existing::Replace])?,
+            verify: choice(raw.verify, "verify", &[Verify::Quick, Verify::Full, Verify::None])?,
+            digest: choice(raw.digest, "digest", &[true, false])?,
+            chunk_bytes,
+            busy_timeout: Duration::from_millis(busy_timeout.into()),
+            wal_limit: raw.wal_limit_bytes,
+        },
+        rate: raw.max_bytes_per_second,
+        interval: Duration::from_millis(interval.into()),
+    })
+}
+
+/// The configuration, but for its callback.
+pub(super) fn config(raw: &lb_config) -> Result<runtime::Config> {
+    let default = runtime::Config::default();
+    let count = |value: u32, default: usize, most: u32, field: &str| {
+        bounded(value, default as u32, 1..=most, field).map(|value| value as usize)
+    };
+    if raw.flags & !LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS != 0 {
+        return Err(Error::invalid(format!("flags is {:#x}, which has unknown bits", raw.flags)));
+    }
+    Ok(runtime::Config {
+        workers: count(raw.workers, default.workers, 64, "workers")?,
+        max_concurrent_jobs: count(raw.max_concurrent_jobs, default.max_concurrent_jobs, 64, "max_concurrent_jobs")?,
+        queue_length: count(raw.queue_length, default.queue_length, 65_536, "queue_length")?,
+        background: choice(raw.priority, "priority", &[true, false])?,
+        source_not_open_in_process: raw.flags & LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS != 0,
+        log: None,
+    })
+}
+
+/// A look, for C.
+pub(super) fn progress(look: &ProgressSnapshot) -> lb_progress {
+    lb_progress {
+        struct_size: size_of::<lb_progress>() as u32,
+        state: look.state,
+        phase: look.phase,
+        retries: look.retries,
+        bytes_done: look.bytes_done,
+        bytes_total: look.bytes_total,
+        bytes_written: look.bytes_written,
+        bytes_reused: 0,
+        elapsed_ns: look.elapsed_ns,
+        eta_ns: look.eta_ns,
+        percent: look.percent,
+    }
+}
+
+/// An outcome, for C.
+pub(super) fn result(outcome: &Outcome) -> lb_result {
+    let report = &outcome.report;
+    let error = outcome.result.as_ref().err();
+    lb_result {
+        struct_size: size_of::<lb_result>() as u32,
+        status: error.map_or(Status::Ok, |error| error.status),
+        sqlite_code: error.map_or(0, |error| error.sqlite_code),
+        sys_errno: error.map_or(0, |error| error.sys_errno),
+        message: message(error.map_or("", |error| &error.message)),
+        format: if report.compressed { LB_FORMAT_ZSTD } else { LB_FORMAT_IMAGE },
+        page_size: report.page_size,
+        pages: report.pages,
+        image_bytes: report.image_bytes,
+        archive_bytes: report.archive_bytes,
+        bytes_reused: 0,
+        has_sha256: report.sha256.is_some().into(),
+        retries: report.retries,
+        sha256: report.sha256.unwrap_or_default(),
+        start_unix_ns: unix_ns(report.start),
+        end_unix_ns: unix_ns(report.end),
+        waiting_ns: nanos(report.waiting),
+        reading_ns: nanos(report.reading),
+        compressing_ns: nanos(report.compressing),
+        writing_ns: nanos(report.writing),
+        syncing_ns: nanos(report.syncing),
+        verifying_ns: nanos(report.verifying),
+        source_lock_ns: nanos(report.source_lock),
+        wal_growth_bytes: report.wal_growth,
+    }
+}
+
+/// A job of the list, for C.
+pub(super) fn job_info(
+    job: *mut lb_job,
+    progress_cell: &Progress,
+    dest_name: &str,
+    user_data: *mut std::ffi::c_void,
+) -> lb_job_info {
+    let look = progress_cell.look();
+    let mut name = [0 as c_char; 256];
+    // A file name has at most 255 bytes (NAME_MAX), or the job would have been refused.
+    for (to, &from) in name.iter_mut().zip(dest_name.as_bytes().iter().take(255)) {
+        *to = from as c_char;
+    }
+    lb_job_info {
+        struct_size: size_of::<lb_job_info>() as u32,
+        state: look.state,
+        job,
+        user_data,
+        bytes_done: look.bytes_done,
+        bytes_total: look.bytes_total,
+        percent: look.percent,
+        dest_name: name,
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn unix_ns(time: Option<SystemTime>) -> i64 {
+    time.and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .and_then(|since| i64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_messages_keep_both_ends_and_stay_utf8() {
+        for text in [String::from("short"), "é".repeat(2000), format!("begin {} end", "x".repeat(5000))] {
+            let bytes = message(&text).map(|byte| byte as u8);
+            let copy = CStr::from_bytes_until_nul(&bytes).unwrap().to_str().unwrap();
+            assert_eq!(copy.chars().next(), text.chars().next());
+            assert_eq!(copy.chars().last(), text.chars().last());
+            assert!(copy.len() == text.len() || copy.contains('…'));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Handles as tokens: a slot of a table and the generation of its occupant, never an address. Slots are static and are used
+//! again; tokens are not. So a stale handle is found out, in every language, and a look at a job's progress takes no lock
+//! and touches no memory that could go away.
+
+use super::callbacks::UserData;
+use super::types::lb_job;
+use crate::error::{Error, Result, Status};
+use crate::job::{Job, Progress, ProgressSnapshot};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock, Weak};
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("a handle needs a 64-bit pointer");
+
+const SLOT_BITS: u32 = 16;
+const SEGMENT: usize = 256;
+const SEGMENTS: usize = (1 << SLOT_BITS) / SEGMENT;
+/// Set in every token, so that none is NULL or the address of anything.
+const MARK: u64 = 1 << 63;
+
+/// A place for one job after another.
+#[derive(Default)]
+struct Slot {
+    /// Odd while a handle is open; never the same odd number twice.
+    generation: AtomicU64,
+    progress: Progress,
+    holder: Mutex<Holder>,
+}
+
+#[derive(Default)]
+enum Holder {
+    #[default]
+    Free,
+    Open(Open),
+    /// The handle has ended; the job may still write its progress.
+    Draining(Weak<Job>),
+}
+
+/// What an open handle leads to.
+#[derive(Clone)]
+pub(super) struct Open {
+    pub(super) job: Arc<Job>,
+    pub(super) dest_name: Arc<str>,
+    pub(super) user_data: UserData,
+}
+
+struct Table {
+    segments: [OnceLock<Box<[Slot]>>; SEGMENTS],
+    free: Mutex<Free>,
+}
+
+struct Free {
+    /// Slots whose handle has ended, the one that ended first in front.
+    ended: VecDeque<usize>,
+    /// Slots from here on were never used.
+    fresh: usize,
+}
+
+static TABLE: Table = Table {
+    segments: [const { OnceLock::new() }; SEGMENTS],
+    free: Mutex::new(Free { ended: VecDeque::new(), fresh: 0 }),
+};
+
+/// Scrambles tokens, so that an invented small number or a token of another process is not one of ours by accident.
+fn key() -> u64 {
+    static KEY: OnceLock<u64> = OnceLock::new();
+    *KEY.get_or_init(|| RandomState::new().hash_one("lb_job") & !MARK)
+}
+
+impl Table {
+    fn slot(&'static self, index: usize) -> Option<&'static Slot> {
+        self.segments.get(index / SEGMENT)?.get()?.get(index % SEGMENT)
+    }
+
+    fn slot_or_new(&'static self, index: usize) -> Option<&'static Slot> {
+        let segment = self.segments.get(index / SEGMENT)?;
+        segment.get_or_init(|| (0..SEGMENT).map(|_| Slot::default()).collect()).get(index % SEGMENT)
+    }
+
+    /// The slot and generation that a token means, whether or not it is stale.
+    fn decode(&'static self, token: *const lb_job) -> Option<(&'static Slot, u64)> {
+        let value = token.addr() as u64 ^ key();
+        let (index, generation) = (value & ((1 << SLOT_BITS) - 1), (value & !MARK) >> SLOT_BITS);
+        let slot = self.slot(index as usize).filter(|_| value & MARK != 0 && generation % 2 == 1)?;
+        Some((slot, generation))
+    }
+
+    /// A slot that nobody writes to any more.
+    fn take_slot(&'static self) -> Result<(usize, &'static Slot)> {
+        let mut free = self.free.lock();
+        // A slot whose released job still runs goes to the end; each is looked at once.
+        for _ in 0..free.ended.len() {
+            let Some(index) = free.ended.pop_front() else { break };
+            if let Some(slot) = self.slot(index) {
+                if matches!(&*slot.holder.lock(), Holder::Draining(job) if job.strong_count() > 0) {
+                    free.ended.push_back(index);
+                } else {
+                    return Ok((index, slot));
+                }
+            }
+        }
+        let index = free.fresh;
+        let slot = self.slot_or_new(index).ok_or_else(|| {
+            let message = format!("{} handles are open; join or release some", 1 << SLOT_BITS);
+            Error::new(Status::QueueFull, message)
+        })?;
+        free.fresh += 1;
+        Ok((index, slot))
+    }
+}
+
+/// Opens a handle to a new job, which is made around the progress that the handle can look at.
+pub(super) fn open(
+    dest_name: Arc<str>,
+    user_data: UserData,
+    make: impl FnOnce(&'static Progress) -> Arc<Job>,
+) -> Result<(*mut lb_job, Arc<Job>)> {
+    let (index, slot) = TABLE.take_slot()?;
+    let mut holder = slot.holder.lock();
+    let job = make(&slot.progress);
+    *holder = Holder::Open(Open { job: Arc::clone(&job), dest_name, user_data });
+    // Release: whoever sees the new generation sees the progress as it was reset.
+    let generation = slot.generation.fetch_add(1, Ordering::Release) + 1;
+    Ok((encode(index, generation), job))
+}
+
+fn encode(index: usize, generation: u64) -> *mut lb_job {
+    let value = MARK | generation << SLOT_BITS | index as u64;
+    ptr::without_provenance_mut((value ^ key()) as usize)
+}
+
+/// Finds what an open handle leads to.
+pub(super) fn find(token: *const lb_job) -> Result<Open> {
+    let (slot, generation) = TABLE.decode(token).ok_or_else(invalid)?;
+    let holder = slot.holder.lock();
+    match &*holder {
+        Holder::Open(open) if slot.generation.load(Ordering::Relaxed) == generation => Ok(open.clone()),
+        _ => Err(invalid()),
+    }
+}
+
+/// Ends a handle. Of several threads that try, one gets the job.
+pub(super) fn close(token: *const lb_job) -> Result<Arc<Job>> {
+    let (slot, generation) = TABLE.decode(token).ok_or_else(invalid)?;
+    let mut holder = slot.holder.lock();
+    let job = match &*holder {
+        Holder::Open(open) if slot.generation.load(Ordering::Relaxed) == generation => Arc::clone(&open.job),
+        _ => return Err(invalid()),
+    };
+    slot.generation.fetch_add(1, Ordering::Release);
+    *holder = Holder::Draining(Arc::downgrade(&job));
+    drop(holder);
+    // The index is what `decode` took it from.
+    let index = (token.addr() as u64 ^ key()) & ((1 << SLOT_BITS) - 1);
+    TABLE.free.lock().ended.push_back(index as usize);
+    Ok(job)
+}
+
+/// Looks at a job's progress. Wait-free: a sequence lock's read side that never tries again, since a generation that has
+/// changed is an answer.
+pub(super) fn look(token: *const lb_job) -> Result<ProgressSnapshot> {
+    let (slot, generation) = TABLE.decode(token).ok_or_else(invalid)?;
+    if slot.generation.load(Ordering::Acquire) != generation {
+        return Err(invalid());
+    }
+    let look = slot.progress.look();
+    // Pairs with the fence in `Progress::reset`: values of a later job come with a later generation.
+    fence(Ordering::Acquire);
+    if slot.generation.load(Ordering::Relaxed) != generation {
+        return Err(invalid());
+    }
+    Ok(look)
+}
+
+/// Every open handle.
+pub(super) fn all() -> Vec<(*mut lb_job, Open)> {
+    let used = TABLE.free.lock().fresh;
+    (0..used)
+        .filter_map(|index| {
+            let slot = TABLE.slot(index)?;
+            let holder = slot.holder.lock();
+            match &*holder {
+                Holder::Open(open) => Some((encode(index, slot.generation.load(Ordering::Relaxed)), open.clone())),
+                _ => None,
+            }
+        })
+        .collect()
+}
+
+fn invalid() -> Error {
+    Error::new(Status::InvalidHandle, "the handle was joined, released, or never given out")
+}

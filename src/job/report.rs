@@ -1,0 +1,69 @@
+//! What a job tells when it is over.
+
+use crate::error::Error;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How a job ended, and what it can tell either way.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The archive stands, or why it does not.
+    pub result: Result<(), Error>,
+    /// Filled as far as the job came.
+    pub report: Report,
+}
+
+/// Numbers about a job. Zero, or None, where it did not come so far.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// True for a compressed archive.
+    pub compressed: bool,
+    /// Bytes of a page.
+    pub page_size: u32,
+    /// Pages of the image.
+    pub pages: u64,
+    /// Bytes of the image.
+    pub image_bytes: u64,
+    /// Bytes of the archive file.
+    pub archive_bytes: u64,
+    /// SHA-256 of the archive file.
+    pub sha256: Option<[u8; 32]>,
+    /// Transient errors waited out.
+    pub retries: u32,
+    /// Accepted at.
+    pub start: Option<SystemTime>,
+    /// Ended at.
+    pub end: Option<SystemTime>,
+    /// Queue, locks and throttle.
+    pub waiting: Duration,
+    /// From the source.
+    pub reading: Duration,
+    /// Of all threads.
+    pub compressing: Duration,
+    /// To the archive.
+    pub writing: Duration,
+    /// fsync.
+    pub syncing: Duration,
+    /// Reading back.
+    pub verifying: Duration,
+    /// For which a rollback-journal source could not be committed to.
+    pub source_lock: Duration,
+    /// By which the write-ahead log grew.
+    pub wal_growth: u64,
+}
+
+/// Adds the time of a step to one of a report's durations.
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins now.
+    pub fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    /// Adds the time since the start, or since the last lap, to `total`.
+    pub fn lap(&mut self, total: &mut Duration) {
+        let now = Instant::now();
+        *total += now - self.0;
+        self.0 = now;
+    }
+}

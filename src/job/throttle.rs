@@ -1,0 +1,53 @@
+//! Keeps a job at the rate that its [`Control`] asks for at the moment.
+
+use super::Control;
+use crate::error::Result;
+use std::time::{Duration, Instant};
+
+/// How far behind the present a job may have stayed without losing the right to catch up.
+const BURST: Duration = Duration::from_millis(100);
+
+/// A leaky bucket that is paid after the fact: work of `bytes` is done first, then the time that it should have taken
+/// is waited out. A change of the rate acts at once, on the part that is still owed.
+pub struct Throttle {
+    /// Bytes that were done and are not yet paid for, as of `settled`.
+    owed: f64,
+    settled: Instant,
+}
+
+impl Throttle {
+    /// Owes nothing.
+    pub fn new() -> Throttle {
+        Throttle { owed: 0.0, settled: Instant::now() }
+    }
+
+    /// Waits until `bytes` more are within the rate; an error once cancelled.
+    pub fn pay(&mut self, bytes: u64, control: &Control) -> Result<()> {
+        if control.rate() == 0 {
+            *self = Throttle::new();
+            return Ok(());
+        }
+        self.owed += bytes as f64;
+        let mut rate = control.rate();
+        control.wait_until(|| {
+            let now = Instant::now();
+            if rate != 0 {
+                self.settle(now, rate as f64);
+            }
+            // What was waited so far counts at the rate that was in force; the rest at the new one.
+            rate = control.rate();
+            if rate == 0 || self.owed <= 0.0 {
+                return now;
+            }
+            // A rate near zero would overflow; a year is long enough to wait for the next nudge.
+            let wait = (self.owed / rate as f64).min(365.0 * 86400.0);
+            now + Duration::from_secs_f64(wait)
+        })
+    }
+
+    fn settle(&mut self, now: Instant, rate: f64) {
+        let paid = now.duration_since(self.settled).as_secs_f64() * rate;
+        self.owed = (self.owed - paid).max(-BURST.as_secs_f64() * rate);
+        self.settled = now;
+    }
+}

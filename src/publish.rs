@@ -1,0 +1,308 @@
+//! From a temporary file to a durable name: whoever looks at the name sees nothing, the old file, or the new one, whole.
+//!
+//! The file has no name while it is written (O_TMPFILE, open(2)), so that not even a killed process leaves one behind.
+//! Where the file system cannot do that, or a name is needed before the end, it is a hidden one that only its owner may
+//! open; the owner keeps it locked (flock(2)), and a later job removes those that nobody holds.
+
+use crate::error::{Error, Result, Status};
+use rustix::fs::{
+    self, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, fchmod, flock, fstat, fsync, linkat,
+    openat, renameat_with, statat, unlinkat,
+};
+use rustix::io::Errno;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const HIDDEN_PREFIX: &str = ".lb_backup-";
+const HIDDEN_SUFFIX: &str = ".tmp";
+const HIDDEN_DIGITS: usize = 16;
+
+/// Tries to find a name, or a moment, that nobody else takes.
+const TRIES: usize = 16;
+
+/// What to do about a file that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and is an error.
+    Refuse,
+    /// It is exchanged for the new one in one step.
+    Replace,
+}
+
+/// A directory that files are published in. Everything goes through its descriptor: a directory that is renamed
+/// meanwhile still gets its file, and one put in its place does not.
+pub struct Directory {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Directory {
+    /// Opens the directory, which must exist.
+    pub fn open(path: &Path) -> Result<Arc<Directory>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = fs::open(path, flags, Mode::empty())
+            .map_err(|error| Error::os("cannot open the destination's directory", path, error))?;
+        Ok(Arc::new(Directory { fd, path: path.to_owned() }))
+    }
+
+    /// The kind of the file that has `name` here, if there is one; a symbolic link is not followed.
+    fn kind_of(&self, name: &OsStr) -> Result<Option<FileType>> {
+        match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(Error::os("cannot look at", &self.path.join(name), error)),
+        }
+    }
+
+    /// Refuses what must not be replaced: anything but a regular file, and that only if asked.
+    pub fn check_free(&self, name: &OsStr, existing: Existing) -> Result<()> {
+        let path = || self.path.join(name);
+        match (self.kind_of(name)?, existing) {
+            (None, _) | (Some(FileType::RegularFile), Existing::Replace) => Ok(()),
+            (Some(_), Existing::Refuse) => {
+                Err(Error::new(Status::AlreadyExists, format!("the destination {:?} exists already", path())))
+            }
+            (Some(_), Existing::Replace) => Err(Error::new(
+                Status::AlreadyExists,
+                format!("the destination {:?} exists and is not a regular file; it is not replaced", path()),
+            )),
+        }
+    }
+
+    /// Removes the hidden files that nobody holds any more, and tells their names. What cannot be removed is left for
+    /// next time: it costs space, never a backup.
+    pub fn sweep(&self) -> Vec<String> {
+        let Ok(entries) = fs::Dir::read_from(&self.fd) else { return Vec::new() };
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned));
+        names.filter(|name| is_hidden_name(name)).filter(|name| self.remove_if_abandoned(name).is_ok()).collect()
+    }
+
+    fn remove_if_abandoned(&self, name: &str) -> std::result::Result<(), Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = openat(&self.fd, name, flags, Mode::empty())?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        // The name may have come to mean another file between its opening and the lock.
+        let (held, named) = (fstat(&file)?, statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?);
+        if (held.st_dev, held.st_ino) != (named.st_dev, named.st_ino)
+            || FileType::from_raw_mode(held.st_mode) != FileType::RegularFile
+        {
+            return Err(Errno::STALE);
+        }
+        unlinkat(&self.fd, name, AtFlags::empty())
+    }
+
+    fn sync(&self) -> Result<()> {
+        match fsync(&self.fd) {
+            // Some file systems have no fsync for directories; their names are as durable as they get.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(error) => Err(Error::os("cannot sync the directory", &self.path, error)),
+        }
+    }
+}
+
+fn is_hidden_name(name: &str) -> bool {
+    name.strip_prefix(HIDDEN_PREFIX)
+        .and_then(|rest| rest.strip_suffix(HIDDEN_SUFFIX))
+        .is_some_and(|digits| digits.len() == HIDDEN_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn hidden_name() -> OsString {
+    // RandomState is seeded by the system; the name only has to be new, O_EXCL sees to the rest.
+    let random = RandomState::new().hash_one(std::thread::current().id());
+    format!("{HIDDEN_PREFIX}{random:016x}{HIDDEN_SUFFIX}").into()
+}
+
+/// A file on its way; removed when dropped. From birth only its owner may open it.
+pub struct Unpublished {
+    directory: Arc<Directory>,
+    file: File,
+    /// The name that it has for now, if any.
+    hidden: Option<OsString>,
+}
+
+impl Unpublished {
+    /// An empty file in `directory`.
+    pub fn create(directory: &Arc<Directory>) -> Result<Unpublished> {
+        let failed = |error| Error::os("cannot create a file in", &directory.path, error);
+        if !crate::hooks::on("no-tmpfile") {
+            let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+            match openat(&directory.fd, ".", flags, Mode::RUSR | Mode::WUSR) {
+                Ok(fd) if fs::access(descriptor_path(&fd), fs::Access::EXISTS).is_ok() => {
+                    return Ok(Unpublished { directory: Arc::clone(directory), file: fd.into(), hidden: None });
+                }
+                // No /proc to give the file its name by, or no nameless files here.
+                Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        for _ in 0..TRIES {
+            let name = hidden_name();
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let fd = match openat(&directory.fd, &name, flags, Mode::RUSR | Mode::WUSR) {
+                Ok(fd) => fd,
+                Err(Errno::EXIST) => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            let file = Unpublished { directory: Arc::clone(directory), file: fd.into(), hidden: Some(name) };
+            // A sweep may have come between: then it holds the lock, or the name is gone.
+            let locked = flock(&file.file, FlockOperation::NonBlockingLockExclusive).is_ok();
+            if locked && fstat(&file.file).map_err(failed)?.st_nlink == 1 {
+                return Ok(file);
+            }
+        }
+        Err(failed(Errno::EXIST))
+    }
+
+    /// The open file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where the file is meant to be, for messages.
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// Reserves disk space, so that a full disk is known before the work. A file system that cannot is no error.
+    pub fn reserve(&self, bytes: u64) -> Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        match fs::fallocate(&self.file, fs::FallocateFlags::empty(), 0, bytes) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            Err(error) => {
+                Err(Error::os(&format!("cannot reserve {bytes} bytes for a file in"), &self.directory.path, error))
+            }
+        }
+    }
+
+    /// Makes the content durable.
+    pub fn sync(&self) -> Result<()> {
+        fsync(&self.file).map_err(|error| Error::os("cannot sync a file in", &self.directory.path, error))
+    }
+
+    /// A path by which the file can be opened again, under a hidden name.
+    pub fn hidden_path(&mut self) -> Result<PathBuf> {
+        let name = self.give_hidden_name()?;
+        Ok(self.directory.path.join(name))
+    }
+
+    fn give_hidden_name(&mut self) -> Result<OsString> {
+        if let Some(name) = &self.hidden {
+            return Ok(name.clone());
+        }
+        let failed = |error| Error::os("cannot name a file in", &self.directory.path, error);
+        // Before it can be found: a sweep leaves alone what is locked.
+        flock(&self.file, FlockOperation::NonBlockingLockExclusive).map_err(failed)?;
+        for _ in 0..TRIES {
+            let name = hidden_name();
+            match self.link(&name) {
+                Ok(()) => return Ok(self.hidden.insert(name).clone()),
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Err(failed(Errno::EXIST))
+    }
+
+    /// Gives the nameless file a name that must be free (open(2), "O_TMPFILE").
+    fn link(&self, name: &OsStr) -> std::result::Result<(), Errno> {
+        linkat(CWD, descriptor_path(&self.file), &self.directory.fd, name, AtFlags::SYMLINK_FOLLOW)
+    }
+
+    /// Gives the synced file its name, with `mode`, durably. On failure the name is what it was.
+    pub fn publish(mut self, name: &OsStr, mode: Mode, existing: Existing) -> Result<()> {
+        let path = self.directory.path.join(name);
+        let failed = |error| Error::os("cannot publish", &path, error);
+        fchmod(&self.file, mode).map_err(failed)?;
+        // The mode is part of what has to be durable.
+        self.sync()?;
+        for _ in 0..TRIES {
+            self.directory.check_free(name, existing)?;
+            let exchange = existing == Existing::Replace && self.directory.kind_of(name)?.is_some();
+            let moved = match (&self.hidden, exchange) {
+                (None, false) => self.link(name),
+                (None, true) => {
+                    self.give_hidden_name()?;
+                    continue;
+                }
+                (Some(hidden), false) => self.rename(hidden, name, RenameFlags::NOREPLACE),
+                (Some(hidden), true) => self.rename(hidden, name, RenameFlags::EXCHANGE),
+            };
+            return match moved {
+                Ok(()) => self.settle(name, exchange),
+                // Somebody made or removed it since the check.
+                Err(Errno::EXIST | Errno::NOENT) => continue,
+                Err(error) => Err(failed(error)),
+            };
+        }
+        Err(failed(Errno::BUSY))
+    }
+
+    fn rename(&self, from: &OsStr, to: &OsStr, flags: RenameFlags) -> std::result::Result<(), Errno> {
+        let directory = &self.directory.fd;
+        match renameat_with(directory, from, directory, to, flags) {
+            // A file system without the flags (renameat2(2), EINVAL). A plain rename replaces in one step; a link never
+            // replaces.
+            Err(Errno::INVAL) if flags == RenameFlags::EXCHANGE => fs::renameat(directory, from, directory, to),
+            Err(Errno::INVAL) => {
+                linkat(directory, from, directory, to, AtFlags::empty())?;
+                unlinkat(directory, from, AtFlags::empty())
+            }
+            result => result,
+        }
+    }
+
+    /// The name is given: makes that durable, or takes it back.
+    fn settle(mut self, name: &OsStr, exchanged: bool) -> Result<()> {
+        let hidden = self.hidden.take();
+        if let Err(error) = self.directory.sync() {
+            match (&hidden, exchanged) {
+                (Some(hidden), true) => {
+                    // Back to where we were: the old file has its name again, ours the hidden one.
+                    self.rename(hidden, name, RenameFlags::EXCHANGE)
+                        .map_err(|undo| Error::os("after a failed sync, cannot put back", Path::new(name), undo))?;
+                    self.hidden = Some(hidden.clone());
+                }
+                _ => self.hidden = Some(name.to_owned()),
+            }
+            return Err(error);
+        }
+        if exchanged && let Some(hidden) = hidden {
+            // What has the hidden name now is the old file. Failing to remove it is not failing to back up: it carries
+            // no lock, so that the next sweep takes it.
+            let _ = unlinkat(&self.directory.fd, &hidden, AtFlags::empty());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Unpublished {
+    fn drop(&mut self) {
+        if let Some(hidden) = &self.hidden {
+            // The next sweep gets what this cannot.
+            let _ = unlinkat(&self.directory.fd, hidden, AtFlags::empty());
+        }
+    }
+}
+
+/// Where this thread's table shows a descriptor; "/proc/self" would be the host's table.
+fn descriptor_path(fd: &impl AsFd) -> String {
+    format!("/proc/thread-self/fd/{}", fd.as_fd().as_raw_fd())
+}
+
+/// The permission bits for a copy of a file: no wider than the original's. Where the copy belongs to another group, that
+/// group gets no more than everybody.
+pub fn copied_mode(source: &fs::Stat, copy: &File) -> Result<Mode> {
+    let own = fstat(copy).map_err(|error| Error::os("cannot look at", Path::new("the new file"), error))?;
+    let bits = Mode::from_raw_mode(source.st_mode) & Mode::from_raw_mode(0o666);
+    if own.st_gid == source.st_gid {
+        return Ok(bits);
+    }
+    let everybody = Mode::from_raw_mode((bits.as_raw_mode() & Mode::RWXO.as_raw_mode()) << 3);
+    Ok(bits - (Mode::RWXG - everybody))
+}

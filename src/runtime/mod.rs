@@ -1,0 +1,379 @@
+//! Threads: the root that isolates itself, the job and pool threads that it starts, the host-side callback thread; their
+//! beginning, their end, and what a fork means.
+
+mod callbacks;
+mod isolation;
+mod pool;
+mod queue;
+
+pub use callbacks::{LogLevel, LogSink, Observer, in_callback, is_completing};
+pub use isolation::fork::in_child;
+pub use pool::{Pool, Window};
+
+use crate::error::{Error, Result, Status};
+use crate::job::{Job, Report};
+use callbacks::Callbacks;
+use isolation::thread::{SignalsBlocked, yield_to_host};
+use isolation::{Proof, enter, fork};
+use parking_lot::{Condvar, Mutex};
+use queue::{Entry, Queue};
+use std::os::fd::{OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// What a job does, on the I/O side. The report is told whatever the result.
+pub type Work = Box<dyn FnOnce(&Context, &mut Report) -> Result<()> + Send>;
+
+/// What a running job has at hand.
+pub struct Context {
+    /// Itself.
+    pub job: Arc<Job>,
+    shared: Arc<Shared>,
+}
+
+impl Context {
+    /// Threads for computing.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.shared.pool
+    }
+
+    /// A line for the host's log.
+    pub fn log(&self, level: LogLevel, message: impl Into<String>) {
+        self.shared.callbacks.log(level, message.into());
+    }
+}
+
+/// Settings of the whole library; `Default` is what nobody asked otherwise.
+#[derive(Clone)]
+pub struct Config {
+    /// Threads for computing.
+    pub workers: usize,
+    /// Jobs at the same time.
+    pub max_concurrent_jobs: usize,
+    /// Jobs that may wait.
+    pub queue_length: usize,
+    /// The pool yields to the host.
+    pub background: bool,
+    /// Go on without isolation: the caller knows that no other SQLite of this process has a source open.
+    pub source_not_open_in_process: bool,
+    /// Where warnings go.
+    pub log: Option<LogSink>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        Config {
+            workers: processors.min(64),
+            max_concurrent_jobs: processors.clamp(2, 8),
+            queue_length: 4096,
+            background: true,
+            source_not_open_in_process: false,
+            log: None,
+        }
+    }
+}
+
+enum State {
+    Idle,
+    Running(Arc<Runtime>),
+    ShuttingDown(Arc<Runtime>),
+}
+
+struct Global {
+    config: Option<Config>,
+    state: State,
+}
+
+static GLOBAL: Mutex<Global> = Mutex::new(Global { config: None, state: State::Idle });
+
+/// Sets the configuration for the next start.
+pub fn configure(config: Config) -> Result<()> {
+    let mut global = GLOBAL.lock();
+    match global.state {
+        State::Idle => global.config = Some(config),
+        _ => {
+            let message =
+                "lb_configure: the library already runs; configure it before its first job or after lb_shutdown";
+            return Err(Error::new(Status::Busy, message));
+        }
+    }
+    Ok(())
+}
+
+/// Puts a job into the queue; starts the threads if there are none.
+pub fn submit(job: Arc<Job>, work: Work, observer: Option<Arc<dyn Observer>>) -> Result<()> {
+    let runtime = {
+        let mut global = GLOBAL.lock();
+        match &global.state {
+            State::Running(runtime) => Arc::clone(runtime),
+            State::ShuttingDown(_) => return Err(Error::new(Status::ShutDown, "the library is shutting down")),
+            State::Idle => {
+                let config = global.config.clone().unwrap_or_default();
+                let runtime = Arc::new(Runtime::start(&config)?);
+                global.state = State::Running(Arc::clone(&runtime));
+                runtime
+            }
+        }
+    };
+    runtime.shared.queue.push(Entry { job, work, observer })
+}
+
+/// Asks a job to stop. One that still waits in the queue ends at once.
+pub fn cancel(job: &Arc<Job>) {
+    job.control.cancel();
+    let runtime = match &GLOBAL.lock().state {
+        State::Idle => return,
+        State::Running(runtime) | State::ShuttingDown(runtime) => Arc::clone(runtime),
+    };
+    if let Some(entry) = runtime.shared.queue.remove(job) {
+        runtime.shared.end(entry.job, entry.observer, Err(Error::cancelled()), Report::default());
+    }
+}
+
+/// Cancels every job and joins every thread. False if `deadline` came first; the threads go on ending.
+pub fn shutdown(deadline: Option<Instant>) -> bool {
+    let runtime = {
+        let mut global = GLOBAL.lock();
+        match &global.state {
+            State::Idle => return true,
+            State::ShuttingDown(runtime) => Arc::clone(runtime),
+            State::Running(runtime) => {
+                let runtime = Arc::clone(runtime);
+                global.state = State::ShuttingDown(Arc::clone(&runtime));
+                runtime
+            }
+        }
+    };
+    runtime.shared.close();
+    if !runtime.shared.io_side_gone.wait(deadline) {
+        return false;
+    }
+    runtime.shared.callbacks.close();
+    if !runtime.shared.host_side_gone.wait(deadline) {
+        return false;
+    }
+    for thread in runtime.threads.lock().drain(..) {
+        // Its body has returned; what remains is the thread's own exit. A panic was reported when it happened.
+        let _ = thread.join();
+    }
+    let mut global = GLOBAL.lock();
+    if matches!(&global.state, State::ShuttingDown(other) if Arc::ptr_eq(other, &runtime)) {
+        global.state = State::Idle;
+    }
+    true
+}
+
+struct Runtime {
+    shared: Arc<Shared>,
+    /// The root and the callback thread; the root joins all others.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    config: Config,
+    queue: Queue,
+    pool: Arc<Pool>,
+    callbacks: Callbacks,
+    io_side_gone: Flag,
+    host_side_gone: Flag,
+}
+
+impl Shared {
+    /// A job's life on a job thread.
+    fn run(self: &Arc<Self>, entry: Entry) {
+        let Entry { job, work, observer } = entry;
+        let mut report = Report { waiting: job.accepted().0.elapsed(), ..Report::default() };
+        job.progress.set_running();
+        if let Some(observer) = &observer {
+            self.callbacks.watch(&job, observer);
+        }
+        let context = Context { job: Arc::clone(&job), shared: Arc::clone(self) };
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            if crate::hooks::on("panic-in-job") {
+                panic!("a test asked for it");
+            }
+            work(&context, &mut report)
+        }))
+        .unwrap_or_else(|panic| Err(Error::from_panic(&*panic)));
+        self.queue.done(&job);
+        self.end(job, observer, result, report);
+    }
+
+    /// Tells a job's outcome to everybody.
+    fn end(&self, job: Arc<Job>, observer: Option<Arc<dyn Observer>>, result: Result<()>, report: Report) {
+        job.end(result, report);
+        match observer {
+            Some(observer) => self.callbacks.end(job, observer),
+            None => job.finish(),
+        }
+    }
+
+    /// Accepts nothing more and cancels everything.
+    fn close(&self) {
+        for entry in self.queue.close() {
+            entry.job.control.cancel();
+            self.end(entry.job, entry.observer, Err(Error::cancelled()), Report::default());
+        }
+    }
+}
+
+impl Runtime {
+    /// Called on the host side. The threads inherit that side, until the root leaves it.
+    fn start(config: &Config) -> Result<Runtime> {
+        fork::arm()?;
+        let shared = Arc::new(Shared {
+            queue: Queue::new(config.queue_length),
+            pool: Arc::new(Pool::new(config.workers)),
+            callbacks: Callbacks::new(config.log.clone()),
+            io_side_gone: Flag::default(),
+            host_side_gone: Flag::default(),
+            config: config.clone(),
+        });
+        let proof = if crate::hooks::on("no-isolation") { None } else { Some(Proof::prepare()) };
+        let proof = match proof {
+            Some(Err(error)) if !config.source_not_open_in_process => return Err(error),
+            Some(Err(_)) | None => None,
+            Some(Ok(proof)) => Some(proof),
+        };
+        let (to_root, from_host) = channel();
+        let (to_host, from_root) = channel();
+        let threads = {
+            let _blocked = SignalsBlocked::new();
+            let host_side = Arc::clone(&shared);
+            let callback_thread = spawn("lb-callbacks".into(), move || {
+                host_side.callbacks.run();
+                host_side.host_side_gone.set();
+            })?;
+            let io_side = Arc::clone(&shared);
+            let descriptor = proof.as_ref().map(Proof::descriptor);
+            let root = spawn("lb-root".into(), move || {
+                root(&io_side, descriptor, &to_host, &from_host);
+                io_side.io_side_gone.set();
+            });
+            let root = root.inspect_err(|_| shared.callbacks.close())?;
+            vec![callback_thread, root]
+        };
+        let runtime = Runtime { shared, threads: Mutex::new(threads) };
+        match runtime.greet_root(proof, &to_root, &from_root) {
+            Ok(()) => Ok(runtime),
+            Err(error) => {
+                // Without this end of the channel the root gives up.
+                drop(to_root);
+                runtime.shared.callbacks.close();
+                for thread in runtime.threads.lock().drain(..) {
+                    let _ = thread.join();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The host side's half of the start: the root isolates itself, the proof is concluded, the pool is started.
+    fn greet_root(&self, proof: Option<Proof>, to_root: &Sender<()>, from_root: &Receiver<Result<()>>) -> Result<()> {
+        let lost = |_| Error::new(Status::Internal, "the library's root thread ended at its start");
+        let isolated = from_root.recv().map_err(lost)?.and_then(|()| proof.map_or(Ok(()), Proof::conclude));
+        match isolated {
+            Err(error) if !self.shared.config.source_not_open_in_process => return Err(error),
+            Err(error) => self.shared.callbacks.log(LogLevel::Warning, error.message),
+            Ok(()) => {}
+        }
+        // A root that is gone says so by its silence.
+        let _ = to_root.send(());
+        from_root.recv().map_err(lost)?
+    }
+}
+
+/// The root's life: the first thread of the I/O side, and the parent of all others there, so that they share its table
+/// (SQLite keeps its descriptors in one list per process).
+fn root(shared: &Arc<Shared>, proof: Option<RawFd>, to_host: &Sender<Result<()>>, from_host: &Receiver<()>) {
+    let isolated: Result<Option<OwnedFd>> = proof.map(enter).transpose();
+    let (lock, told) = match isolated {
+        Ok(lock) => (lock, to_host.send(Ok(()))),
+        Err(error) => (None, to_host.send(Err(error))),
+    };
+    if told.is_err() || from_host.recv().is_err() {
+        return;
+    }
+    drop(lock);
+    let mut pool_threads = Vec::new();
+    let mut job_threads = Vec::new();
+    let started = start_threads(shared, &mut pool_threads, &mut job_threads);
+    if started.is_err() {
+        shared.close();
+    }
+    let _ = to_host.send(started);
+    // The jobs first: they wait for what the pool does for them.
+    for thread in job_threads {
+        let _ = thread.join();
+    }
+    shared.pool.close();
+    for thread in pool_threads {
+        let _ = thread.join();
+    }
+}
+
+fn start_threads(
+    shared: &Arc<Shared>,
+    pool_threads: &mut Vec<JoinHandle<()>>,
+    job_threads: &mut Vec<JoinHandle<()>>,
+) -> Result<()> {
+    if shared.config.background {
+        // Threads inherit it. A system that refuses leaves them at the host's own priority: no reason to refuse a backup.
+        if let Err(error) = yield_to_host() {
+            shared
+                .callbacks
+                .log(LogLevel::Warning, format!("cannot lower the priority of the pool's threads: {error}"));
+        }
+    }
+    for index in 0..shared.config.workers {
+        let shared = Arc::clone(shared);
+        pool_threads.push(spawn(format!("lb-pool-{index}"), move || shared.pool.work())?);
+    }
+    for index in 0..shared.config.max_concurrent_jobs {
+        let shared = Arc::clone(shared);
+        job_threads.push(spawn(format!("lb-job-{index}"), move || {
+            while let Some(entry) = shared.queue.pop() {
+                shared.run(entry);
+            }
+        })?);
+    }
+    Ok(())
+}
+
+fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name).spawn(body).map_err(|error| Error {
+        sys_errno: error.raw_os_error().unwrap_or(0),
+        ..Error::new(Status::OutOfMemory, format!("cannot start a thread: {error}"))
+    })
+}
+
+/// Set once; can be waited for.
+#[derive(Default)]
+struct Flag {
+    set: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Flag {
+    fn set(&self) {
+        *self.set.lock() = true;
+        self.changed.notify_all();
+    }
+
+    /// False if `deadline` came first.
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        let mut set = self.set.lock();
+        while !*set {
+            match deadline {
+                None => self.changed.wait(&mut set),
+                Some(deadline) if self.changed.wait_until(&mut set, deadline).timed_out() => return *set,
+                Some(_) => {}
+            }
+        }
+        true
+    }
+}

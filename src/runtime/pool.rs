@@ -1,0 +1,112 @@
+//! Threads for computing (compressing, hashing), shared by all jobs. Each job bounds what it has here by a [`Window`].
+
+use crate::error::Result;
+use crate::job::Job;
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+type Task = Box<dyn FnOnce() + Send>;
+
+pub struct Pool {
+    workers: usize,
+    state: Mutex<State>,
+    available: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    tasks: VecDeque<Task>,
+    closed: bool,
+}
+
+impl Pool {
+    /// A pool for `workers` threads, each of which is to call [`Pool::work`].
+    pub fn new(workers: usize) -> Pool {
+        Pool { workers, state: Mutex::new(State::default()), available: Condvar::new() }
+    }
+
+    /// How many tasks run at the same time.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Runs `task` soon. It must neither block nor panic. Who submits bounds how many of its tasks are pending.
+    pub fn submit(&self, task: impl FnOnce() + Send + 'static) {
+        self.state.lock().tasks.push_back(Box::new(task));
+        self.available.notify_one();
+    }
+
+    /// A worker's life: until [`Pool::close`] and nothing is left to do.
+    pub fn work(&self) {
+        loop {
+            let mut state = self.state.lock();
+            let task = loop {
+                match state.tasks.pop_front() {
+                    Some(task) => break task,
+                    None if state.closed => return,
+                    None => self.available.wait(&mut state),
+                }
+            };
+            drop(state);
+            task();
+        }
+    }
+
+    /// Lets the workers go once nothing is left to do.
+    pub fn close(&self) {
+        self.state.lock().closed = true;
+        self.available.notify_all();
+    }
+}
+
+/// What a pool thread has made of a task, or the panic that kept it from it.
+type Slot<T> = Arc<Mutex<Option<std::thread::Result<T>>>>;
+
+/// A job's tasks in the pool: at most `capacity` at a time, results in the order of submission.
+pub struct Window<'a, T> {
+    pool: &'a Pool,
+    job: &'a Arc<Job>,
+    capacity: usize,
+    pending: VecDeque<Slot<T>>,
+}
+
+impl<'a, T: Send + 'static> Window<'a, T> {
+    /// Enough to keep every worker busy while one result is being used.
+    pub fn new(pool: &'a Pool, job: &'a Arc<Job>) -> Window<'a, T> {
+        Window { pool, job, capacity: pool.workers() + 1, pending: VecDeque::new() }
+    }
+
+    /// True if a result must be taken before another task fits.
+    pub fn is_full(&self) -> bool {
+        self.pending.len() >= self.capacity
+    }
+
+    /// Adds a task; the window must not be full.
+    pub fn submit(&mut self, task: impl FnOnce() -> T + Send + 'static) {
+        debug_assert!(!self.is_full());
+        let slot: Slot<T> = Arc::default();
+        self.pending.push_back(Arc::clone(&slot));
+        let job = Arc::clone(self.job);
+        self.pool.submit(move || {
+            // Nobody waits for the results of a cancelled job.
+            if !job.control.is_cancelled() {
+                let result = catch_unwind(AssertUnwindSafe(task));
+                *slot.lock() = Some(result);
+                job.control.nudge();
+            }
+        });
+    }
+
+    /// The oldest result; waits for it. None if nothing is pending, an error once the job is cancelled.
+    pub fn next(&mut self) -> Result<Option<T>> {
+        let Some(slot) = self.pending.front() else { return Ok(None) };
+        let result = self.job.control.wait_for(|| slot.lock().take())?;
+        self.pending.pop_front();
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The snapshot of a live database: the only code that opens one. It runs on the I/O side, holds one read transaction for
+//! the whole copy, never checkpoints and never writes, but for what every SQLite reader must do (roll back a hot
+//! journal, build the shared-memory index).
+
+mod integrity;
+mod pages;
+mod raw;
+
+pub use integrity::check_integrity;
+
+use crate::error::{Error, Result, Status};
+use crate::job::{Job, Patience};
+use pages::PageSet;
+use raw::Which;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, ffi};
+use rustix::fs::{AtFlags, CWD, FileType, Stat};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The page that holds this byte is never used (<https://sqlite.org/fileformat2.html#the_lock_byte_page>); in the image
+/// it is zero.
+const LOCK_BYTE: u64 = 1 << 30;
+
+/// SQLite's Unix VFS opens no longer paths (os_unix.c, MAX_PATHNAME, its NUL included).
+pub(crate) const LONGEST_PATH: usize = 511;
+
+/// Instructions of SQLite's virtual machine between two looks at the cancel token.
+const STEPS_PER_CHECK: i32 = 10_000;
+
+/// One state of the source, held until dropped.
+pub struct Snapshot {
+    connection: Connection,
+    job: Arc<Job>,
+    path: PathBuf,
+    stat: Stat,
+    page_size: u32,
+    page_count: u32,
+    /// None for a rollback-journal source.
+    wal: Option<Wal>,
+    wal_limit: u64,
+    began: Instant,
+}
+
+/// What a snapshot of a WAL source has besides the database file.
+struct Wal {
+    /// Pages whose content may differ from the file's.
+    pages: PageSet,
+    size_at_start: u64,
+}
+
+impl Snapshot {
+    /// Begins the snapshot; waits up to `busy_timeout` for locks.
+    ///
+    /// `wal_limit` caps the growth of the log while the snapshot stands, 0 for none.
+    pub fn begin(path: &Path, job: &Arc<Job>, busy_timeout: Duration, wal_limit: u64) -> Result<Snapshot> {
+        let stat = stat_database(path)?;
+        let mut patience = Patience::new(busy_timeout);
+        loop {
+            match Snapshot::try_begin(path, stat, job, wal_limit) {
+                Ok(snapshot) => return Ok(snapshot),
+                Err(error) => patience.pause(error, &job.control, job.progress)?,
+            }
+        }
+    }
+
+    fn try_begin(path: &Path, stat: Stat, job: &Arc<Job>, wal_limit: u64) -> Result<Snapshot> {
+        let failed = |error| open_error(path, error);
+        // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        set_up(&mut connection, job).map_err(failed)?;
+        let mut snapshot = Snapshot {
+            connection,
+            job: Arc::clone(job),
+            path: path.to_owned(),
+            stat,
+            page_size: 0,
+            page_count: 0,
+            wal: None,
+            wal_limit,
+            began: Instant::now(),
+        };
+        snapshot.begin_transaction()?;
+        snapshot.check_unmoved()?;
+        Ok(snapshot)
+    }
+
+    fn begin_transaction(&mut self) -> Result<()> {
+        self.connection.execute_batch("BEGIN").map_err(|error| self.sqlite_error("cannot read", error))?;
+        // The first read takes the locks and fixes what is seen. This pragma reads page 1 and no schema.
+        let _: i64 = self.pragma("schema_version")?;
+        self.began = Instant::now();
+        let mode: String = self.pragma("journal_mode")?;
+        let page_size: i64 = self.pragma("page_size")?;
+        let page_count: i64 = self.pragma("page_count")?;
+        self.page_size = u32::try_from(page_size).map_err(|_| self.corrupt("its page size is out of range"))?;
+        self.page_count = u32::try_from(page_count).map_err(|_| self.corrupt("its page count is out of range"))?;
+        self.wal = match mode.as_str() {
+            "wal" => Some(Wal {
+                size_at_start: self.file_size(Which::Journal)?,
+                pages: pages::pages_in_wal(&self.connection, self.page_size, self.page_count, &self.job.control)
+                    .map_err(|code| self.raw_error("cannot read the write-ahead log of", code))?
+                    .ok_or_else(Error::cancelled)?,
+            }),
+            _ => None,
+        };
+        Ok(())
+    }
+
+    /// Bytes of a page.
+    pub fn page_size(&self) -> u32 {
+        self.page_size
+    }
+
+    /// Pages of the image.
+    pub fn page_count(&self) -> u32 {
+        self.page_count
+    }
+
+    /// The source's file status, as it was before the snapshot began.
+    pub fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
+    /// The database, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True if the snapshot keeps others from committing.
+    pub fn blocks_writers(&self) -> bool {
+        self.wal.is_none()
+    }
+
+    /// Reads whole pages of the image, beginning with the page at `offset`.
+    pub fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.check_wal_growth()?;
+        let complete = raw::read_at(&self.connection, Which::Database, buffer, offset)
+            .map_err(|code| self.raw_error("cannot read", code))?;
+        let in_file = if complete { u64::MAX } else { self.file_size(Which::Database)? };
+        self.overlay(offset, in_file, buffer)?;
+        if crate::hooks::on("no-snapshot") {
+            self.connection.execute_batch("COMMIT").map_err(|error| self.sqlite_error("cannot read", error))?;
+            let (page_size, page_count) = (self.page_size, self.page_count);
+            self.begin_transaction()?;
+            (self.page_size, self.page_count) = (page_size, page_count);
+        }
+        Ok(())
+    }
+
+    /// Replaces, in what was read from a file of `in_file` bytes, the pages that the log may have newer.
+    fn overlay(&self, offset: u64, in_file: u64, buffer: &mut [u8]) -> Result<()> {
+        let page_size = u64::from(self.page_size);
+        let mut pager = None;
+        for (index, page) in buffer.chunks_exact_mut(self.page_size as usize).enumerate() {
+            let start = offset + index as u64 * page_size;
+            let number = (start / page_size + 1) as u32;
+            if start <= LOCK_BYTE && LOCK_BYTE < start + page_size {
+                page.fill(0);
+            } else if self.wal.as_ref().is_some_and(|wal| wal.pages.contains(number)) && !crate::hooks::on("no-overlay")
+            {
+                if pager.is_none() {
+                    pager = Some(self.page_reader()?);
+                }
+                if let Some(pager) = &mut pager {
+                    self.read_through_pager(pager, number, page)?;
+                }
+            } else if start + page_size > in_file {
+                return Err(self.corrupt(&format!("it ends before page {number} of {}", self.page_count)));
+            }
+        }
+        Ok(())
+    }
+
+    fn page_reader(&self) -> Result<rusqlite::Statement<'_>> {
+        self.connection
+            .prepare("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")
+            .map_err(|error| self.sqlite_error("cannot read pages of", error))
+    }
+
+    fn read_through_pager(&self, pager: &mut rusqlite::Statement<'_>, number: u32, page: &mut [u8]) -> Result<()> {
+        let copied = pager.query_row([number], |row| {
+            let data = row.get_ref(0)?.as_blob()?;
+            Ok(data.len() == page.len() && {
+                page.copy_from_slice(data);
+                true
+            })
+        });
+        match copied {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.corrupt(&format!("page {number} has a wrong size"))),
+            Err(error) => Err(self.sqlite_error("cannot read a page of", error)),
+        }
+    }
+
+    fn check_wal_growth(&self) -> Result<()> {
+        let growth = self.wal_growth()?;
+        if self.wal_limit != 0 && growth > self.wal_limit {
+            let message = format!(
+                "the write-ahead log of {:?} grew by {growth} bytes while it was read, wal_limit_bytes allows {}",
+                self.path, self.wal_limit
+            );
+            return Err(Error::new(Status::WalLimit, message));
+        }
+        Ok(())
+    }
+
+    /// Bytes by which the log has grown since the snapshot began.
+    pub fn wal_growth(&self) -> Result<u64> {
+        match &self.wal {
+            Some(wal) => Ok(self.file_size(Which::Journal)?.saturating_sub(wal.size_at_start)),
+            None => Ok(0),
+        }
+    }
+
+    /// Everything was read: makes sure that it still was the same file, and lets go. Tells for how long the snapshot
+    /// kept others from committing.
+    pub fn finish(self) -> Result<Duration> {
+        self.check_unmoved()?;
+        let held = if self.blocks_writers() { self.began.elapsed() } else { Duration::ZERO };
+        Ok(held)
+    }
+
+    fn check_unmoved(&self) -> Result<()> {
+        let moved = raw::has_moved(&self.connection).map_err(|code| self.raw_error("cannot look at", code))?;
+        let same = !moved
+            && rustix::fs::stat(&self.path)
+                .is_ok_and(|now| (now.st_dev, now.st_ino) == (self.stat.st_dev, self.stat.st_ino));
+        if same {
+            return Ok(());
+        }
+        let message = format!("{:?} was replaced or unlinked while it was read", self.path);
+        Err(Error::new(Status::SourceChanged, message))
+    }
+
+    fn file_size(&self, which: Which) -> Result<u64> {
+        raw::size(&self.connection, which).map_err(|code| self.raw_error("cannot look at", code))
+    }
+
+    fn pragma<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<T> {
+        self.connection
+            .pragma_query_value(None, name, |row| row.get(0))
+            .map_err(|error| self.sqlite_error("cannot read", error))
+    }
+
+    fn sqlite_error(&self, operation: &str, error: rusqlite::Error) -> Error {
+        let errno = raw::system_errno(&self.connection);
+        sqlite_error(operation, &self.path, error, errno)
+    }
+
+    fn raw_error(&self, operation: &str, code: i32) -> Error {
+        let errno = raw::system_errno(&self.connection);
+        Error::sqlite(operation, &self.path, code, errno, ffi::code_to_str(code))
+    }
+
+    fn corrupt(&self, reason: &str) -> Error {
+        Error::new(Status::Corrupt, format!("{:?} is damaged: {reason}", self.path))
+    }
+}
+
+/// What every connection of ours keeps to.
+fn set_up(connection: &mut Connection, job: &Arc<Job>) -> rusqlite::Result<()> {
+    // Waiting is ours to do: it must end when the job is cancelled.
+    connection.busy_timeout(Duration::ZERO)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // No mapped pages: a file that is truncated under us must be an error, not a SIGBUS in the host.
+    connection.execute_batch(
+        "PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA query_only = ON;",
+    )?;
+    let job = Arc::clone(job);
+    connection.progress_handler(STEPS_PER_CHECK, Some(move || job.control.is_cancelled()))
+}
+
+/// The status of a file that may be a database; touches nothing, and is right on either side.
+pub fn stat_database(path: &Path) -> Result<Stat> {
+    if path.as_os_str().len() > LONGEST_PATH {
+        let message = format!("source_path is longer than SQLite opens ({LONGEST_PATH} bytes): {path:?}");
+        return Err(Error::invalid(message));
+    }
+    let stat = rustix::fs::stat(path).map_err(|error| Error::os("cannot open the source", path, error))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(stat),
+        other => {
+            let kind = match other {
+                FileType::Directory => "a directory",
+                FileType::Fifo => "a FIFO",
+                FileType::Socket => "a socket",
+                _ => "a device",
+            };
+            Err(Error::new(Status::NotADatabase, format!("the source {path:?} is {kind}, not a database")))
+        }
+    }
+}
+
+/// An error before there is a connection that knows its errno.
+fn open_error(path: &Path, error: rusqlite::Error) -> Error {
+    let readable = rustix::fs::accessat(CWD, path, rustix::fs::Access::READ_OK, AtFlags::EACCESS);
+    let errno = readable.err().map_or(0, rustix::io::Errno::raw_os_error);
+    sqlite_error("cannot open the source", path, error, errno)
+}
+
+/// Keeps SQLite's code and text. `errno` matters only where SQLite says that the system failed it.
+fn sqlite_error(operation: &str, path: &Path, error: rusqlite::Error, errno: i32) -> Error {
+    let (code, reason) = match &error {
+        rusqlite::Error::SqliteFailure(failure, message) => (
+            failure.extended_code,
+            message.clone().unwrap_or_else(|| ffi::code_to_str(failure.extended_code).to_owned()),
+        ),
+        other => (ffi::SQLITE_ERROR, other.to_string()),
+    };
+    let errno = if matches!(code & 0xff, ffi::SQLITE_CANTOPEN | ffi::SQLITE_IOERR) { errno } else { 0 };
+    Error::sqlite(operation, path, code, errno, &reason)
+}
