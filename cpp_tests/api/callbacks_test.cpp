@@ -8,8 +8,6 @@
 #include <mutex>
 
 using namespace lbtest;
-using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
 namespace {
 
@@ -46,7 +44,6 @@ public:
     std::function<void(lb_job *)> at_end;
 
     std::vector<lb_progress> looks;
-    std::vector<steady_clock::time_point> times;
     std::vector<lb_result> ends;
     std::set<std::thread::id> threads;
     std::set<lb_job *> handles;
@@ -71,7 +68,6 @@ private:
         EXPECT_TRUE(ends.empty()) << "on_complete is the last";
         EXPECT_EQ(now.struct_size, sizeof now);
         looks.push_back(now);
-        times.push_back(steady_clock::now());
         threads.insert(std::this_thread::get_id());
         handles.insert(job);
         descriptors = descriptors_of_this_thread();
@@ -172,16 +168,17 @@ TEST_F(Callbacks, progress_comes_no_more_often_than_asked_and_never_goes_backwar
     Diary diary;
     auto wanted = diary.options_writing_here(paced());
     wanted.progress_interval_ms = 50;
-    expect_ok(backup(source, dest, wanted));
+    const auto outcome = backup(source, dest, wanted);
+    expect_ok(outcome);
     ASSERT_GE(diary.looks.size(), 3U) << "in some two seconds";
+    // Counted, not timed one by one: on a busy machine a call may come late, and the next one in time.
+    const auto took = static_cast<std::size_t>(outcome.end_unix_ns - outcome.start_unix_ns);
+    EXPECT_LE(diary.looks.size(), took / 50'000'000 + 2) << "and once with the last state";
     for (std::size_t i = 1; i < diary.looks.size(); ++i) {
         EXPECT_GE(diary.looks[i].bytes_done, diary.looks[i - 1].bytes_done);
         EXPECT_GE(diary.looks[i].percent, diary.looks[i - 1].percent);
         EXPECT_GE(diary.looks[i].state, diary.looks[i - 1].state);
-        const bool last = i + 1 == diary.looks.size();  // comes with the end, not with the clock
-        if (!last) {
-            EXPECT_GE(diary.times[i] - diary.times[i - 1], milliseconds(45));
-        }
+        const bool last = i + 1 == diary.looks.size();
         EXPECT_EQ(diary.looks[i].state == LB_JOB_STATE_SUCCEEDED, last);
     }
 }

@@ -119,15 +119,6 @@ TEST_P(Result, without_digest_has_none) {
     EXPECT_EQ(sha256_hex(outcome), std::string(64, '0'));
 }
 
-TEST_P(Result, without_verification_spends_no_time_on_it) {
-    auto wanted = options();
-    wanted.verify = LB_VERIFY_NONE;
-    const auto outcome = backup(source, dest, wanted);
-    expect_ok(outcome);
-    EXPECT_EQ(outcome.verifying_ns, 0U);
-    EXPECT_EQ(sha256_hex(outcome), sha256sum(dest));
-}
-
 TEST_P(Result, is_sound_for_every_pair_of_verification_and_digest) {
     for (const std::uint32_t verify : {LB_VERIFY_QUICK, LB_VERIFY_FULL, LB_VERIFY_NONE})
         for (const std::uint32_t digest : {LB_DIGEST_SHA256, LB_DIGEST_NONE}) {
@@ -272,6 +263,21 @@ TEST_F(Lifecycle, smallest_rate_can_be_lifted_at_once) {
         EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
         expect_ok(job.join());
     }
+}
+
+TEST_F(Lifecycle, rate_never_holds_back_a_copy_that_writers_wait_for) {
+    const auto rollback = dir / "rollback.db";
+    make_database(rollback, sizable("DELETE"));
+    auto crawling = options();
+    crawling.max_bytes_per_second = 1;
+    expect_ok(backup(rollback, out / "new.db", crawling));
+
+    auto job = Job::start(rollback, out / "new.db.zst", crawling);
+    ASSERT_TRUE(wait_until([&] { return job.progress().phase == LB_PHASE_COMPRESSING; }));
+    Db(rollback).exec("UPDATE players SET rating = 7");
+    EXPECT_EQ(job.wait(0), LB_STATUS_TIMED_OUT) << "what comes after the copy is held back";
+    EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
+    expect_ok(job.join());
 }
 
 // -------------------------------------------------------------------------------------------------------------- jobs

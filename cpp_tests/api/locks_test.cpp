@@ -14,10 +14,10 @@ class OthersAtWork : public CleanTest, public ::testing::WithParamInterface<Kind
 protected:
     DatabaseOptions database() const override { return sizable(GetParam().journal_mode); }
 
-    /// Nobody else can even read from here on.
+    /// Nobody else can even read from here on. The SELECT first, or SQLite could not leave the mode again.
     template <class Somebody>
     void lock_exclusively(Somebody &somebody) {
-        if (GetParam().wal()) somebody.exec("PRAGMA locking_mode = EXCLUSIVE");
+        if (GetParam().wal()) somebody.exec("SELECT * FROM players; PRAGMA locking_mode = EXCLUSIVE");
         somebody.exec("BEGIN EXCLUSIVE; UPDATE players SET rating = 1 WHERE id = 1");
     }
 
@@ -75,44 +75,81 @@ TEST_P(OthersAtWork, lock_released_in_time_is_waited_out) {
     fs::remove(dest);
 }
 
-TEST_P(OthersAtWork, source_replaced_half_way_is_told) {
-    make_database(dir / "other.db", sizable(GetParam().journal_mode));
-    auto job = Job::start(source, dest, throttled());
-    ASSERT_TRUE(wait_until_half_way(job));
-    fs::rename(dir / "other.db", source);
-    EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
-    expect_failed(job.join(), LB_STATUS_SOURCE_CHANGED, source.string());
+INSTANTIATE_TEST_SUITE_P(Kinds, OthersAtWork, every_kind(), name_of_kind);
+
+// ------------------------------------------------------------------------------------------------- a changed source
+
+class ChangedSource : public CleanTest, public ::testing::WithParamInterface<Kind> {
+protected:
+    DatabaseOptions database() const override {
+        auto wanted = sizable(GetParam().journal_mode);
+        if (!GetParam().wal()) wanted.bytes = 32 << 20;  // not throttled: the time it takes is all there is
+        return wanted;
+    }
+    void SetUp() override {
+        CleanTest::SetUp();
+        fs::create_hard_link(source, aside);
+    }
+
+    /// The outcome of a job that was certainly still copying when `act` had been done; `undo` is for other jobs.
+    template <class Act, class Undo>
+    lb_result act_while_copying(Act act, Undo undo) {
+        for (int attempt = 0; attempt < 200; ++attempt) {
+            auto job = Job::start(source, dest, throttled());
+            wait_until([&] { return job.progress().bytes_total > 0; });
+            act();
+            const bool in_time = job.progress().percent < 25;  // copying is more than a quarter of any job
+            EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
+            const auto outcome = job.join();
+            if (in_time) return outcome;
+            undo();
+            fs::remove(dest);
+        }
+        ADD_FAILURE() << "no job was slow enough";
+        return result();
+    }
+
+    const fs::path aside = dir / "aside.db";
+    const fs::path dest = out / GetParam().dest;
+};
+
+TEST_P(ChangedSource, replaced_half_way_is_told) {
+    const auto other = dir / "other.db";
+    make_database(other, database());
+    const auto outcome = act_while_copying([&] { fs::rename(other, source); },
+                                           [&] {
+                                               fs::rename(source, other);
+                                               fs::create_hard_link(aside, source);
+                                           });
+    expect_failed(outcome, LB_STATUS_SOURCE_CHANGED, source.string());
 }
 
-TEST_P(OthersAtWork, source_unlinked_half_way_is_told) {
-    auto job = Job::start(source, dest, throttled());
-    ASSERT_TRUE(wait_until_half_way(job));
-    fs::remove(source);
-    EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
-    expect_failed(job.join(), LB_STATUS_SOURCE_CHANGED, source.string());
+TEST_P(ChangedSource, unlinked_half_way_is_told) {
+    const auto outcome =
+        act_while_copying([&] { fs::remove(source); }, [&] { fs::create_hard_link(aside, source); });
+    expect_failed(outcome, LB_STATUS_SOURCE_CHANGED, source.string());
 }
 
-TEST_P(OthersAtWork, symlinked_source_pointed_elsewhere_half_way_is_told) {
-    make_database(dir / "other.db", sizable(GetParam().journal_mode));
+TEST_P(ChangedSource, behind_a_symlink_pointed_elsewhere_half_way_is_told_or_was_read_to_the_end) {
+    make_database(dir / "other.db");
     fs::create_symlink(source, dir / "alias.db");
+    fs::create_symlink(dir / "other.db", dir / "alias2.db");
     auto job = Job::start(dir / "alias.db", dest, throttled());
     ASSERT_TRUE(wait_until_half_way(job));
-    fs::create_symlink(dir / "other.db", dir / "alias2.db");
     fs::rename(dir / "alias2.db", dir / "alias.db");
     EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
     const auto outcome = job.join();
-    // Either is honest: the link is followed once, at the start, or the change of it is noticed.
     if (outcome.status == LB_STATUS_OK) {
         const auto image = plain_image(dest);
         EXPECT_EQ(content_hash(image), content_hash(source));
         fs::remove(image);
         fs::remove(dest);
     } else {
-        expect_failed(outcome, LB_STATUS_SOURCE_CHANGED, dir.path().string());
+        expect_failed(outcome, LB_STATUS_SOURCE_CHANGED, (dir / "alias.db").string());
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, OthersAtWork, every_kind(), name_of_kind);
+INSTANTIATE_TEST_SUITE_P(Kinds, ChangedSource, every_kind(), name_of_kind);
 
 // -------------------------------------------------------------------------------------------------------- WAL limit
 
@@ -135,7 +172,6 @@ TEST_P(WalLimit, ends_a_backup_that_pins_a_log_grown_beyond_it) {
         }));
         const auto outcome = job.join();
         expect_failed(outcome, LB_STATUS_WAL_LIMIT, source.string());
-        EXPECT_GT(outcome.wal_growth_bytes, limited.wal_limit_bytes);
         EXPECT_EQ(host.text("PRAGMA wal_checkpoint(TRUNCATE)"), "0") << "the log can be reset at once";
     }
     EXPECT_EQ(integrity_check(source), "ok");

@@ -21,8 +21,8 @@ void expect_onwards(const lb_progress &was, const lb_progress &now) {
     EXPECT_EQ(now.percent == 100.0, now.state == LB_JOB_STATE_SUCCEEDED) << now.percent;
     EXPECT_EQ(now.bytes_reused, 0U);
     const bool ended = now.state > LB_JOB_STATE_RUNNING;
-    EXPECT_EQ(now.phase == LB_PHASE_DONE, ended);
-    if (ended) {
+    if (ended) {  // the other way round, a look may fall between the two
+        EXPECT_EQ(now.phase, LB_PHASE_DONE);
         EXPECT_EQ(now.eta_ns, 0U);
     }
 
@@ -86,7 +86,9 @@ TEST_P(Progress, stands_still_once_the_job_has_ended) {
     fs::remove(dest);
 }
 
-TEST_P(Progress, of_a_failed_job_stops_short_of_a_hundred) {
+class HeldProgress : public Progress {};
+
+TEST_P(HeldProgress, of_a_failed_job_stops_short_of_a_hundred) {
     auto job = Job::start(source, dest, throttled());
     ASSERT_TRUE(wait_until_half_way(job));
     const auto was = job.progress();
@@ -101,7 +103,7 @@ TEST_P(Progress, of_a_failed_job_stops_short_of_a_hundred) {
     fs::remove(dest);
 }
 
-TEST_P(Progress, estimates_the_rest_of_a_throttled_job) {
+TEST_P(HeldProgress, estimates_the_rest_of_a_throttled_job) {
     auto paced = in_small_chunks();
     paced.max_bytes_per_second = 2 << 20;  // 8 MiB: some four seconds
     auto job = Job::start(source, dest, paced);
@@ -144,7 +146,7 @@ TEST_P(Progress, is_safe_from_eight_threads_while_another_joins) {
     }
 }
 
-TEST_P(Progress, of_a_cancelled_job_is_safe_from_eight_threads_while_another_joins) {
+TEST_P(HeldProgress, of_a_cancelled_job_is_safe_from_eight_threads_while_another_joins) {
     for (int round = 0; round < 30; ++round) {
         auto job = Job::start(source, dest, throttled());
         auto *const handle = job.forget();
@@ -164,6 +166,7 @@ TEST_P(Progress, of_a_cancelled_job_is_safe_from_eight_threads_while_another_joi
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, Progress, every_kind(), name_of_kind);
+INSTANTIATE_TEST_SUITE_P(Kinds, HeldProgress, throttled_kinds(), name_of_kind);
 
 using ProgressOfOddOnes = CleanTest;
 

@@ -91,8 +91,8 @@ TEST_P(Sandbox, full_disk_is_no_space_and_leaves_nothing) {
         mount_small(out, 1 << 20);
         write_file(earlier, "an earlier backup");
         for (int round = 0; round < 3; ++round) {
-            expect_failed(backup(source, dest), LB_STATUS_NO_SPACE, dest.string());
-            expect_failed(backup(source, earlier, replacing()), LB_STATUS_NO_SPACE, earlier.string());
+            expect_failed(backup(source, dest), LB_STATUS_NO_SPACE, out.string());
+            expect_failed(backup(source, earlier, replacing()), LB_STATUS_NO_SPACE, out.string());
             EXPECT_EQ(list_dir(out), only_the_earlier_one());
             EXPECT_EQ(read_file(earlier), "an earlier backup");
             EXPECT_LT(fs::space(out).capacity - fs::space(out).free, 100'000U) << "the room is free again";
@@ -108,7 +108,7 @@ TEST_P(Sandbox, disk_that_lacks_the_last_kilobytes_is_no_space) {
     isolated([&] {
         enter_private_mounts();
         mount_small(out, (needed / 4096 - 1) * 4096);
-        expect_failed(backup(source, dest), LB_STATUS_NO_SPACE, dest.string());
+        expect_failed(backup(source, dest), LB_STATUS_NO_SPACE, out.string());
         EXPECT_TRUE(list_dir(out).empty());
     });
 }
@@ -118,8 +118,8 @@ TEST_P(Sandbox, file_size_limit_is_no_space_and_does_not_kill_the_host) {
     isolated([&] {
         const rlimit limit{1 << 20, 1 << 20};
         ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
-        expect_failed(backup(source, dest), LB_STATUS_NO_SPACE, dest.string());
-        expect_failed(backup(source, earlier, replacing()), LB_STATUS_NO_SPACE, earlier.string());
+        expect_failed(backup(source, dest), LB_STATUS_NO_SPACE, out.string());
+        expect_failed(backup(source, earlier, replacing()), LB_STATUS_NO_SPACE, out.string());
     });
     EXPECT_EQ(list_dir(out), only_the_earlier_one());
     EXPECT_EQ(read_file(earlier), "an earlier backup");
