@@ -155,8 +155,7 @@ private:
         run.frames = run_frames([&] {
             play();
             run.last = job.progress();
-            const bool half_way = run.last.bytes_total != 0 && run.last.bytes_done * 2 >= run.last.bytes_total;
-            if (half_way && at_cancel.bytes_total == 0) {
+            if (run.last.percent >= 50 && at_cancel.bytes_total == 0) {
                 at_cancel = job.progress();
                 job.cancel();
             }

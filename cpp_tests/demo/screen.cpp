@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,7 +22,10 @@ constexpr const char *kYellow = "\033[33m";
 constexpr const char *kCyan = "\033[36m";
 constexpr const char *kReset = "\033[0m";
 
-template <class... Values> std::string print(const char *format, Values... values) {
+constexpr std::size_t kFigures = 44;  // columns beside the bar, so that it keeps its length while they change
+
+template <class... Values>
+std::string print(const char *format, Values... values) {
     char text[160];
     std::snprintf(text, sizeof text, format, values...);
     return text;
@@ -89,15 +93,16 @@ void Screen::bar(double percent, const std::string &figures) {
     const int tenth = static_cast<int>(percent / 10);
     if (tenth == last_tenth_ || tenth == 10) return;  // end_bar tells of the end
     last_tenth_ = tenth;
-    write(print("  %3.0f %%  ", percent) + figures + "\n");
+    write(print("  %3.0f %%  ", std::floor(percent)) + figures + "\n");  // 100 is for the end
 }
 
 void Screen::backup_bar(const lb_progress &progress) {
     const std::string left = progress.eta_ns == UINT64_MAX
-                                 ? "  …"
+                                 ? "…"
                                  : seconds(std::chrono::nanoseconds(progress.eta_ns)) + " left";
-    bar(progress.percent, mebibytes(progress.bytes_done) + " of " + mebibytes(progress.bytes_total) + "  " +
-                              padded(rate(progress), 12, true) + "  " + left);
+    const std::string done = print("%.1f", static_cast<double>(progress.bytes_done) / 1048576);
+    bar(progress.percent,
+        done + " of " + mebibytes(progress.bytes_total) + "  " + padded(speed(progress), 10, true) + "  " + left);
 }
 
 void Screen::end_bar(Ending ending, double percent, const std::string &figures) {
@@ -134,7 +139,7 @@ std::string Screen::paint(const char *colour, const std::string &text) const {
 
 std::string Screen::drawn(const char *colour, double percent, const std::string &figures) const {
     const std::string number = print("%5.1f %%", percent);
-    const std::size_t text = 2 + 2 + width(number) + 2 + width(figures) + 1;
+    const std::size_t text = 2 + 2 + width(number) + 2 + std::max(width(figures), kFigures) + 1;
     // A narrow terminal keeps a bar and loses figures: a line that wraps could not be drawn over.
     const std::size_t length = columns_ > text + 10 ? columns_ - text : 10;
     const std::string filled = blocks(percent, static_cast<unsigned>(length));
@@ -144,7 +149,10 @@ std::string Screen::drawn(const char *colour, double percent, const std::string 
     return columns_ > text + 10 ? line + "  " + figures : line;
 }
 
-std::string Screen::rate(const lb_progress &progress) {
+std::string Screen::speed(const lb_progress &progress) {
+    if (progress.phase == LB_PHASE_WAITING) return "waiting";
+    if (progress.phase == LB_PHASE_SYNCING) return "syncing";
+    if (progress.phase == LB_PHASE_VERIFYING) return "verifying";
     looks_.emplace_back(progress.elapsed_ns, progress.bytes_done);
     const auto old = [&](const auto &look) { return look.first + 500'000'000 < progress.elapsed_ns; };
     looks_.erase(looks_.begin(), std::find_if_not(looks_.begin(), looks_.end(), old));

@@ -40,7 +40,7 @@ private:
     void write(const std::string &text);
     std::string paint(const char *colour, const std::string &text) const;
     std::string drawn(const char *colour, double percent, const std::string &figures) const;
-    std::string rate(const lb_progress &progress);
+    std::string speed(const lb_progress &progress);  // or what else it does than copy
 
     bool terminal_;
     bool colour_;

@@ -190,8 +190,9 @@ private:
         if (writers->last_acknowledged() > before) ++written_meanwhile_;
         if (result.status != LB_STATUS_OK) {
             // With protections off a job may fail of itself; that does not show that the proofs work.
-            check(arguments_.expect_failure,
-                  std::string("backup: ") + lb_status_name(result.status) + ": " + result.message);
+            const std::string why = std::string(lb_status_name(result.status)) + ": " + result.message;
+            check(arguments_.expect_failure, "backup: " + why);
+            std::printf("  backup %d failed of itself: %s\n", index, why.c_str());
             return;
         }
         longest_ns_ = std::max(longest_ns_, result.source_lock_ns);
