@@ -75,7 +75,7 @@ static void succeed(const host *h) {
 
 /* Fails as late as it can, at the publishing: somebody else has taken the name meanwhile. */
 static void fail(const host *h, bool locked) {
-    lb_job *job = start_held(h->source.s, h->destination.s, held_options());
+    lb_job *job = start_held(h->source.s, h->destination.s, slow_options());
     if (locked) PROMISE(outsider_is_refused(h->source.s));
     write_file(h->destination.s, "somebody else's");
     CHECK_STATUS(lb_backup_set_rate(job, 0), LB_STATUS_OK);
@@ -85,7 +85,7 @@ static void fail(const host *h, bool locked) {
 }
 
 static void cancel(const host *h, bool locked) {
-    lb_job *job = start_held(h->source.s, h->destination.s, held_options());
+    lb_job *job = start_held(h->source.s, h->destination.s, slow_options());
     if (locked) PROMISE(outsider_is_refused(h->source.s));
     CHECK_STATUS(lb_backup_cancel(job), LB_STATUS_OK);
     JOIN(job, LB_STATUS_CANCELLED);
@@ -176,7 +176,7 @@ static void waits_and_gives_up(host *h) {
 }
 
 static void waits_and_is_cancelled(host *h) {
-    lb_backup_options options = held_options();
+    lb_backup_options options = slow_options();
     options.busy_timeout_ms = LONG_BUSY_MS;
     lb_job *job = start_backup(h->source.s, h->destination.s, &options);
     backup_waits(job);

@@ -62,7 +62,7 @@ static lb_job *start_busy_job(const char *directory) {
     host_path source = path_in(directory, "game.db"), destination = path_in(directory, "copy.db.zst");
     sqlite3 *db = host_create(source.s, "WAL", ROWS_TO_HOLD);
     CHECK(sqlite3_close(db) == SQLITE_OK);
-    lb_backup_options options = held_options();
+    lb_backup_options options = slow_options();
     options.on_progress = nothing_to_show;
     options.progress_interval_ms = 1;
     return start_held(source.s, destination.s, options);

@@ -36,7 +36,7 @@ static void one_cycle(const char *directory, sqlite3 *locked, int number) {
     host_path source = path_in(directory, "game.db"), destination = path_in(directory, "copy.db");
     host_path archive = path_in(directory, "copy.db.zst"), text = path_in(directory, "text");
     host_path locked_source = path_in(directory, "locked.db"), taken = path_in(directory, "taken.db");
-    lb_backup_options options = held_options();
+    lb_backup_options options = slow_options();
     lb_job *job = NULL;
     lb_status status;
     switch (number % 6) {

@@ -13,7 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { ROWS = 8192, SMALL_CHUNK = 65536, SLOW = 65536 };
+enum { ROWS = 8192, SMALL_CHUNK = 65536, SLOW = 524288, HELD = 1 };
 
 static const char *library_path;
 
@@ -79,7 +79,8 @@ static lb_job *start_held(const library *lib, const char *source, const char *de
     progress.struct_size = sizeof progress;
     CHECK(lib->start(source, destination, &options, &job, NULL) == LB_STATUS_OK);
     WAIT_FOR(lib->progress(job, &progress) == LB_STATUS_OK && progress.bytes_done > 0);
-    CHECK(progress.state == LB_JOB_STATE_RUNNING);
+    CHECK(lib->set_rate(job, HELD) == LB_STATUS_OK);
+    CHECK(lib->progress(job, &progress) == LB_STATUS_OK && progress.state == LB_JOB_STATE_RUNNING);
     return job;
 }
 

@@ -33,7 +33,8 @@ static void every_call_says_wrong_process(const char *source, lb_job *job) {
     config.struct_size = sizeof config;
     error.struct_size = sizeof error;
     CHECK_STATUS(lb_backup_start(source, "never.db", NULL, &new_job, &error), LB_STATUS_WRONG_PROCESS);
-    CHECK(new_job == NULL && error.status == LB_STATUS_WRONG_PROCESS && error.message[0] != '\0');
+    CHECK(new_job == NULL);
+    CHECK(error.status == LB_STATUS_WRONG_PROCESS && error.message[0] != '\0');
     CHECK_STATUS(lb_backup_progress(job, &progress), LB_STATUS_WRONG_PROCESS);
     CHECK_STATUS(lb_backup_cancel(job), LB_STATUS_WRONG_PROCESS);
     CHECK_STATUS(lb_backup_wait(job, UINT32_MAX), LB_STATUS_WRONG_PROCESS);
@@ -65,7 +66,7 @@ static void let_go_and_check(lb_job *job, const char *destination) {
 
 static void child_gets_wrong_process(const char *directory) {
     places p = new_places(directory);
-    lb_job *job = start_held(p.source.s, p.destination.s, held_options());
+    lb_job *job = start_held(p.source.s, p.destination.s, slow_options());
     CHECK(wait_for_child(fork_child(p.source.s, job, false)) == PROMISE_KEPT);
     CHECK(wait_for_child(fork_child(p.source.s, job, true)) == PROMISE_KEPT);
     let_go_and_check(job, p.destination.s);
@@ -73,7 +74,7 @@ static void child_gets_wrong_process(const char *directory) {
 
 static void grandchild_gets_wrong_process(const char *directory) {
     places p = new_places(directory);
-    lb_job *job = start_held(p.source.s, p.destination.s, held_options());
+    lb_job *job = start_held(p.source.s, p.destination.s, slow_options());
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) _exit(wait_for_child(fork_child(p.source.s, job, true)));
@@ -90,7 +91,7 @@ static int use_afresh(const char *source, const char *destination) {
 static void child_may_exec(const char *directory) {
     places p = new_places(directory);
     host_path program = own_program(), other = path_in(directory, "other.db");
-    lb_job *job = start_held(p.source.s, p.destination.s, held_options());
+    lb_job *job = start_held(p.source.s, p.destination.s, slow_options());
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
@@ -139,7 +140,7 @@ static void forks_at_any_moment_do_not_hang(const char *directory) {
     places p = new_places(directory);
     busy_place place[BUSY_THREADS];
     pthread_t threads[BUSY_THREADS];
-    lb_job *job = start_held(p.source.s, p.destination.s, held_options());
+    lb_job *job = start_held(p.source.s, p.destination.s, slow_options());
     host_path small = path_in(directory, "small.db");
     CHECK(sqlite3_close(host_create(small.s, "WAL", 16)) == SQLITE_OK);
     for (int i = 0; i < BUSY_THREADS; i++) {

@@ -56,7 +56,7 @@ static lb_job *start_job_with_callbacks(const char *directory) {
     host_path source = path_in(directory, "game.db"), destination = path_in(directory, "copy.db.zst");
     sqlite3 *db = host_create(source.s, "WAL", ROWS_TO_HOLD);
     CHECK(sqlite3_close(db) == SQLITE_OK);
-    lb_backup_options options = held_options();
+    lb_backup_options options = slow_options();
     options.on_progress = remember_callback_thread;
     options.progress_interval_ms = 1;
     lb_job *job = start_held(source.s, destination.s, options);

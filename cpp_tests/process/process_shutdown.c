@@ -88,12 +88,12 @@ static size_t open_handles(void) {
 /* Two of them run, the others wait in the queue. */
 static void start_all(const before_all *b, lb_job *jobs[JOBS], told reports[JOBS]) {
     for (int i = 0; i < JOBS; i++) {
-        lb_backup_options options = held_options();
+        lb_backup_options options = slow_options();
         options.user_data = &reports[i];
         options.on_progress = on_progress;
         options.on_complete = on_complete;
         jobs[i] = start_backup(b->source.s, numbered(b, i).s, &options);
-        if (i < RUNNING) wait_for_the_middle(jobs[i]);
+        if (i < RUNNING) hold_in_the_middle(jobs[i]);
     }
     for (int i = RUNNING; i < JOBS; i++) CHECK(progress_of(jobs[i]).state == LB_JOB_STATE_QUEUED);
 }
@@ -135,9 +135,9 @@ static void released_jobs_are_told_too(const char *directory) {
 
 static void handles_of_the_last_run_stay_apart_from_the_next(const char *directory) {
     before_all b = prepare(directory);
-    lb_job *old = start_held(b.source.s, numbered(&b, 0).s, held_options());
+    lb_job *old = start_held(b.source.s, numbered(&b, 0).s, slow_options());
     CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK);
-    lb_job *new = start_held(b.source.s, numbered(&b, 1).s, held_options());
+    lb_job *new = start_held(b.source.s, numbered(&b, 1).s, slow_options());
     CHECK(old != new);
     CHECK_STATUS(lb_backup_cancel(old), LB_STATUS_OK);
     CHECK(progress_of(new).state == LB_JOB_STATE_RUNNING);
@@ -155,7 +155,7 @@ static void without_use_is_ok(const char *directory) {
 
 static void timeout_of_zero_asks_and_looks(const char *directory) {
     before_all b = prepare(directory);
-    lb_job *job = start_held(b.source.s, numbered(&b, 0).s, held_options());
+    lb_job *job = start_held(b.source.s, numbered(&b, 0).s, slow_options());
     lb_status status = lb_shutdown(0);
     CHECK(status == LB_STATUS_OK || status == LB_STATUS_TIMED_OUT);
     WAIT_FOR((status = lb_shutdown(0)) != LB_STATUS_TIMED_OUT);
@@ -176,7 +176,7 @@ static void on_complete_that_takes_long(lb_job *job, const lb_result *result, vo
 /* A callback that does not return holds it up for certain. */
 static void unfinished_it_refuses_starts(const char *directory) {
     before_all b = prepare(directory);
-    lb_backup_options options = held_options();
+    lb_backup_options options = slow_options();
     lb_job *refused = NULL;
     options.on_complete = on_complete_that_takes_long;
     lb_job *job = start_held(b.source.s, numbered(&b, 0).s, options);
@@ -206,7 +206,7 @@ static void waiting_threads_are_woken(const char *directory) {
     enum { THREADS = 4 };
     pthread_t joiner, closers[THREADS];
     before_all b = prepare(directory);
-    lb_job *job = start_held(b.source.s, numbered(&b, 0).s, held_options());
+    lb_job *job = start_held(b.source.s, numbered(&b, 0).s, slow_options());
     CHECK(pthread_create(&joiner, NULL, join_elsewhere, job) == 0);
     for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&closers[i], NULL, shut_down_elsewhere, NULL) == 0);
     CHECK(pthread_join(joiner, NULL) == 0);

@@ -45,7 +45,7 @@ static void no_file_has_a_standard_number(void) {
 }
 
 static void back_up_in_mid_job(const char *source, const char *destination) {
-    lb_job *job = start_held(source, destination, held_options());
+    lb_job *job = start_held(source, destination, slow_options());
     no_file_has_a_standard_number();
     CHECK_STATUS(lb_backup_set_rate(job, 0), LB_STATUS_OK);
     JOIN(job, LB_STATUS_OK);
@@ -134,7 +134,7 @@ static void host_files_under_standard_numbers(const char *directory) {
         CHECK(open(files[fd].s, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) == fd);
         CHECK(write(fd, name, strlen(name)) == (ssize_t)strlen(name));
     }
-    lb_job *job = start_held(source.s, destination.s, held_options());
+    lb_job *job = start_held(source.s, destination.s, slow_options());
     CHECK_STATUS(lb_backup_cancel(job), LB_STATUS_OK);
     JOIN(job, LB_STATUS_CANCELLED);
     job = start_backup(source.s, destination.s, NULL);

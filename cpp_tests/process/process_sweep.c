@@ -16,7 +16,7 @@ typedef struct {
 
 static void own_a_job(int line, const char *source, const char *destination) {
     char command = 0;
-    lb_job *job = start_held(source, destination, held_options());
+    lb_job *job = start_held(source, destination, slow_options());
     CHECK(write(line, "h", 1) == 1);
     CHECK(read(line, &command, 1) == 1);
     CHECK_STATUS(lb_backup_set_rate(job, 0), LB_STATUS_OK);
@@ -139,7 +139,7 @@ static void the_dead_are_told_from_the_living(const char *directory) {
 static void another_job_of_this_process_keeps_its_file(const char *directory) {
     places p = new_places(directory, "WAL");
     host_path slow = path_in(p.backups.s, "slow.db");
-    lb_job *job = start_held(p.source.s, slow.s, held_options());
+    lb_job *job = start_held(p.source.s, slow.s, slow_options());
     host_path hidden = the_hidden_file(p.backups.s);
     back_up(&p, "quick.db");
     CHECK(exists(hidden.s));

@@ -18,8 +18,8 @@
         }                                                                                                        \
     } while (0)
 
-/* A job at this rate stands still for minutes: it is let go by lb_backup_set_rate or ended by lb_backup_cancel. */
-enum { HELD_BYTES_PER_SECOND = 65536, SMALLEST_CHUNK = 65536 };
+/* A job gets to its middle at the first rate, and stands still for hours at the second. */
+enum { SLOW_BYTES_PER_SECOND = 524288, HELD_BYTES_PER_SECOND = 1, SMALLEST_CHUNK = 65536 };
 
 /* Enough rows of a kibibyte to hold a job in the middle of them. */
 enum { ROWS_TO_HOLD = 8192 };
@@ -30,10 +30,10 @@ static inline lb_backup_options backup_options(void) {
     return options;
 }
 
-static inline lb_backup_options held_options(void) {
+static inline lb_backup_options slow_options(void) {
     lb_backup_options options = backup_options();
     options.chunk_size = SMALLEST_CHUNK;
-    options.max_bytes_per_second = HELD_BYTES_PER_SECOND;
+    options.max_bytes_per_second = SLOW_BYTES_PER_SECOND;
     return options;
 }
 
@@ -57,16 +57,20 @@ static inline lb_progress progress_of(const lb_job *job) {
 
 static inline bool has_ended(const lb_job *job) { return progress_of(job).state >= LB_JOB_STATE_SUCCEEDED; }
 
-/* Waits until bytes of the image have gone into the archive; the job must not have ended by then. */
-static inline void wait_for_the_middle(const lb_job *job) {
+/*
+ * Waits until bytes of the image have gone into the archive, and stops the job there. It is let go by
+ * lb_backup_set_rate or ended by lb_backup_cancel.
+ */
+static inline void hold_in_the_middle(lb_job *job) {
     WAIT_FOR(progress_of(job).bytes_done > 0 || has_ended(job));
+    CHECK_STATUS(lb_backup_set_rate(job, HELD_BYTES_PER_SECOND), LB_STATUS_OK);
     CHECK(progress_of(job).state == LB_JOB_STATE_RUNNING);
 }
 
-/* A job that is held in the middle of its copy. */
+/* A job, with the options of slow_options(), that is held in the middle of its copy. */
 static inline lb_job *start_held(const char *source, const char *destination, lb_backup_options options) {
     lb_job *job = start_backup(source, destination, &options);
-    wait_for_the_middle(job);
+    hold_in_the_middle(job);
     return job;
 }
 
