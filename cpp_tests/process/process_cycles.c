@@ -4,7 +4,7 @@
  */
 #include "support/jobs.h"
 
-enum { WARM_UP = 8, CYCLES = 200 };
+enum { WARM_UP = 10, CYCLES = 200 };
 
 typedef struct {
     int threads, host_descriptors, library_descriptors;
@@ -31,7 +31,7 @@ static bool same_footprint(footprint one, footprint other) {
            one.library_descriptors == other.library_descriptors;
 }
 
-/* In turn: success as image and as archive, cancelled in the middle, no database, a lock, a name that is taken. */
+/* Most succeed, as image or as archive; of ten, one is cancelled in the middle, and others fail in three ways. */
 static void one_cycle(const char *directory, sqlite3 *locked, int number) {
     host_path source = path_in(directory, "game.db"), destination = path_in(directory, "copy.db");
     host_path archive = path_in(directory, "copy.db.zst"), text = path_in(directory, "text");
@@ -39,13 +39,14 @@ static void one_cycle(const char *directory, sqlite3 *locked, int number) {
     lb_backup_options options = slow_options();
     lb_job *job = NULL;
     lb_status status;
-    switch (number % 6) {
-        case 0:
+    switch (number % 10) {
+        default:
             job = start_backup(source.s, destination.s, NULL);
             JOIN(job, LB_STATUS_OK);
             CHECK(unlink(destination.s) == 0);
             break;
         case 1:
+        case 6:
             job = start_backup(source.s, archive.s, NULL);
             JOIN(job, LB_STATUS_OK);
             CHECK(unlink(archive.s) == 0);

@@ -25,13 +25,18 @@ static void *exit_from_thread(void *unused) {
 
 static void shut_down_at_exit(void) { CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK); }
 
+static sqlite3 *host_db; /* open to the end */
+
 /* With the host's own lock in its way, if `locked`: a copy that cannot be held (see hazard_rows.c) can be kept waiting. */
 static lb_job *start_unfinished(const char *source, const char *destination, lb_progress_fn callback, bool locked) {
     lb_backup_options options = slow_options();
     options.busy_timeout_ms = UINT32_MAX;
     options.on_progress = callback;
     options.progress_interval_ms = 1;
-    if (locked) host_exec(host_open(source), "BEGIN EXCLUSIVE");
+    if (locked) {
+        host_db = host_open(source);
+        host_exec(host_db, "BEGIN EXCLUSIVE");
+    }
     return start_backup(source, destination, &options);
 }
 
