@@ -25,7 +25,7 @@ static void *exit_from_thread(void *unused) {
 
 static void shut_down_at_exit(void) { CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK); }
 
-static sqlite3 *host_db; /* open to the end */
+static sqlite3 *volatile host_db; /* open to the end; volatile, so that it is kept where a leak checker looks */
 
 /* With the host's own lock in its way, if `locked`: a copy that cannot be held (see hazard_rows.c) can be kept waiting. */
 static lb_job *start_unfinished(const char *source, const char *destination, lb_progress_fn callback, bool locked) {
