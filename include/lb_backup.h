@@ -20,7 +20,8 @@
  *   Every function returns an lb_status; a name for each comes from lb_status_name. Outs are written on success only,
  *   but a handle out is set to NULL first; lb_error is written on failure only and may be NULL.
  *   Every structure begins with its size, set by the caller. Zero means default, everywhere. A larger structure than
- *   this library knows is accepted if the rest is zero. Misaligned or NULL pointers are LB_STATUS_INVALID_ARGUMENT.
+ *   this library knows is accepted: going in, the rest must be zero; coming out, the rest becomes zero. Misaligned or
+ *   NULL pointers are LB_STATUS_INVALID_ARGUMENT.
  *   The library frees what it allocates and never keeps a pointer beyond the call, user_data and callbacks excepted.
  *   Every function may be called from any thread at any time, and none is async-signal-safe.
  *
@@ -539,7 +540,8 @@ typedef struct lb_backup_options {
      */
     uint64_t chunk_size;
     /**
-     * Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate.
+     * Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. Does not slow the raw copy of a
+     * rollback-journal source, as its writers wait meanwhile: for a plain image that is the whole copy.
      */
     uint64_t max_bytes_per_second;
     /**
@@ -753,12 +755,13 @@ lb_status lb_backup_join(struct lb_job *job,
 lb_status lb_backup_release(struct lb_job *job);
 
 /**
- * Changes the throttle of a queued or running job, at once.
+ * Changes the throttle of a queued or running job, at once. What it slows: lb_backup_options::max_bytes_per_second.
  *
  * @param max_bytes_per_second  Bytes of the image per second; 0 for no limit.
  * @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
  */
-lb_status lb_backup_set_rate(struct lb_job *job, uint64_t max_bytes_per_second);
+lb_status lb_backup_set_rate(struct lb_job *job,
+                             uint64_t max_bytes_per_second);
 
 /**
  * Lists the jobs whose handles are open, in no particular order.

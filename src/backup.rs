@@ -60,6 +60,7 @@ impl Request {
     /// Finds what can be told without opening anything: right on the host side, where a descriptor of the database must
     /// never be opened or closed. The job finds the rest, and all of this again where it matters.
     pub fn check(&self) -> Result<()> {
+        source::check_sqlite()?;
         let source = source::stat_database(&self.source)?;
         let (directory, name) = self.dest_parts()?;
         let directory_stat = rustix::fs::stat(directory)
@@ -165,6 +166,7 @@ pub fn run(request: &Request, context: &Context, report: &mut Report) -> Result<
     clock.lap(&mut report.verifying);
 
     job.control.check()?;
+    request.check_no_sidecar()?;
     archive.publish(name, mode, request.existing)?;
     clock.lap(&mut report.syncing);
     Ok(())

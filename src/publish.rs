@@ -105,9 +105,9 @@ impl Directory {
 }
 
 fn is_hidden_name(name: &str) -> bool {
-    name.strip_prefix(HIDDEN_PREFIX)
-        .and_then(|rest| rest.strip_suffix(HIDDEN_SUFFIX))
-        .is_some_and(|digits| digits.len() == HIDDEN_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    name.strip_prefix(HIDDEN_PREFIX).and_then(|rest| rest.strip_suffix(HIDDEN_SUFFIX)).is_some_and(|digits| {
+        digits.len() == HIDDEN_DIGITS && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 fn hidden_name() -> OsString {

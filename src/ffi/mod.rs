@@ -49,9 +49,12 @@ pub unsafe extern "C" fn lb_backup_start(
 ) -> Status {
     // SAFETY: the header asks the caller for what these need: strings that end, structures with their size.
     unsafe {
-        door_with_error(out_error, || {
-            check_out(out_job, "out_job")?;
+        let out_job_checked = check_out(out_job, "out_job");
+        if out_job_checked.is_ok() {
             out_job.write(ptr::null_mut());
+        }
+        door_with_error(out_error, || {
+            out_job_checked?;
             if crate::hooks::on("panic-in-call") {
                 panic!("a test asked for it");
             }
@@ -130,7 +133,7 @@ pub extern "C" fn lb_backup_release(job: *mut lb_job) -> Status {
     door(|| handles::close(job).map(|_| ()))
 }
 
-/// Changes the throttle of a queued or running job, at once.
+/// Changes the throttle of a queued or running job, at once. What it slows: lb_backup_options::max_bytes_per_second.
 ///
 /// @param max_bytes_per_second  Bytes of the image per second; 0 for no limit.
 /// @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.

@@ -209,7 +209,8 @@ pub struct lb_backup_options {
     /// Bytes of a chunk, 65536 to 8388608, rounded down to whole pages; 0 adapts to the database's size. Memory in use
     /// is a small multiple of this, whatever the size of the database.
     pub chunk_size: u64,
-    /// Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate.
+    /// Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. Does not slow the raw copy of a
+    /// rollback-journal source, as its writers wait meanwhile: for a plain image that is the whole copy.
     pub max_bytes_per_second: u64,
     /// Milliseconds for which a locked source is tried again, 0 means 5000, UINT32_MAX is the longest. Then
     /// LB_STATUS_BUSY.

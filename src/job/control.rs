@@ -95,3 +95,37 @@ impl Control {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn cancel_ends_a_wait_without_end() {
+        let control = Arc::new(Control::new(0));
+        let waiter = Arc::clone(&control);
+        let waiting = std::thread::spawn(move || waiter.wait_for(|| None::<()>));
+        control.cancel();
+        assert_eq!(waiting.join().unwrap(), Err(Error::cancelled()));
+        assert!(control.check().is_err());
+    }
+
+    #[test]
+    fn no_nudge_is_lost_between_look_and_sleep() {
+        for _ in 0..1000 {
+            let control = Arc::new(Control::new(0));
+            let waiter = Arc::clone(&control);
+            let waiting = std::thread::spawn(move || waiter.wait_for(|| (waiter.rate() == 7).then_some(())));
+            control.set_rate(7);
+            waiting.join().unwrap().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_is_no_wait() {
+        let past = Instant::now() - Duration::from_secs(1);
+        assert_eq!(Control::new(0).wait_until(|| past), Ok(()));
+    }
+}

@@ -6,6 +6,9 @@ mod progress;
 mod report;
 mod throttle;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub use control::Control;
 pub use patience::Patience;
 pub use progress::{JobState, Phase, Progress, ProgressSnapshot};

@@ -106,6 +106,8 @@ pub struct Progress {
     work_total: AtomicU64,
     accepted_ns: AtomicU64,
     running_ns: AtomicU64,
+    /// The latest time that any look was told.
+    latest_ns: AtomicU64,
     /// 0 until the end was timed.
     ended_ns: AtomicU64,
 }
@@ -131,6 +133,7 @@ impl Progress {
             &self.work_done,
             &self.work_total,
             &self.running_ns,
+            &self.latest_ns,
             &self.ended_ns,
         ] {
             cell.store(0, Ordering::Relaxed);
@@ -147,7 +150,7 @@ impl Progress {
     /// The job has ended; every other value has been written.
     pub fn set_final(&self, state: JobState) {
         self.phase.store(Phase::Done as u32, Ordering::Release);
-        self.state.store(state as u32, Ordering::Release);
+        self.state.store(state as u32, Ordering::SeqCst);
         self.end_ns();
     }
 
@@ -185,9 +188,9 @@ impl Progress {
     }
 
     /// When the job ended. Whoever asks first sets it: a reader that saw the final state must not report a time that a
-    /// later one would undercut.
+    /// later one would undercut, and neither must one that did not see it yet.
     fn end_ns(&self) -> u64 {
-        let now = now_ns();
+        let now = now_ns().max(self.latest_ns.load(Ordering::SeqCst));
         match self.ended_ns.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => now,
             Err(earlier) => earlier,
@@ -196,9 +199,11 @@ impl Progress {
 
     /// Wait-free.
     pub fn look(&self) -> ProgressSnapshot {
-        // The clock before the state: a time taken while the job still ran is never later than its end.
+        // First the time is made known, then the state is read, and the end does it the other way round: so either this
+        // sees the end, or the end sees this. (The clock alone does not do: processors read it ahead or late.)
         let now = now_ns();
-        let state = JobState::from_u32(self.state.load(Ordering::Acquire));
+        self.latest_ns.fetch_max(now, Ordering::SeqCst);
+        let state = JobState::from_u32(self.state.load(Ordering::SeqCst));
         let phase = Phase::from_u32(self.phase.load(Ordering::Acquire));
         let now = if state.is_final() { self.end_ns() } else { now };
         let work_total = self.work_total.load(Ordering::Acquire);

@@ -51,3 +51,49 @@ impl Throttle {
         self.settled = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn no_rate_owes_nothing() {
+        let control = Control::new(0);
+        let mut throttle = Throttle::new();
+        for _ in 0..1000 {
+            throttle.pay(u64::MAX / 4, &control).unwrap();
+        }
+        assert_eq!(throttle.owed, 0.0);
+    }
+
+    #[test]
+    fn work_takes_at_least_its_time() {
+        let control = Control::new(1_000_000);
+        let mut throttle = Throttle::new();
+        let start = Instant::now();
+        for _ in 0..20 {
+            throttle.pay(10_000, &control).unwrap();
+        }
+        assert!(start.elapsed() >= Duration::from_millis(200) - BURST);
+    }
+
+    #[test]
+    fn a_lifted_limit_ends_the_wait_for_what_is_owed() {
+        let control = Arc::new(Control::new(1));
+        let payer = Arc::clone(&control);
+        // At one byte a second this would take eleven days.
+        let paying = std::thread::spawn(move || Throttle::new().pay(1_000_000, &payer));
+        control.set_rate(0);
+        paying.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn cancel_ends_the_wait_for_what_is_owed() {
+        let control = Arc::new(Control::new(1));
+        let payer = Arc::clone(&control);
+        let paying = std::thread::spawn(move || Throttle::new().pay(u64::MAX, &payer));
+        control.cancel();
+        assert!(paying.join().unwrap().is_err());
+    }
+}

@@ -5,6 +5,8 @@
 mod integrity;
 mod pages;
 mod raw;
+#[cfg(test)]
+mod tests;
 
 pub use integrity::check_integrity;
 
@@ -23,8 +25,8 @@ use std::time::{Duration, Instant};
 /// it is zero.
 const LOCK_BYTE: u64 = 1 << 30;
 
-/// SQLite's Unix VFS opens no longer paths (os_unix.c, MAX_PATHNAME, its NUL included).
-pub(crate) const LONGEST_PATH: usize = 511;
+/// SQLite opens no longer paths: with "-journal" they must fit into the 512 bytes of its Unix VFS (os_unix.c, MAX_PATHNAME).
+pub(crate) const LONGEST_PATH: usize = 504;
 
 /// Instructions of SQLite's virtual machine between two looks at the cancel token.
 const STEPS_PER_CHECK: i32 = 10_000;
@@ -144,7 +146,12 @@ impl Snapshot {
         if crate::hooks::on("no-snapshot") {
             self.connection.execute_batch("COMMIT").map_err(|error| self.sqlite_error("cannot read", error))?;
             let (page_size, page_count) = (self.page_size, self.page_count);
-            self.begin_transaction()?;
+            // The writer that was let in has its turn.
+            let mut patience = Patience::new(Duration::from_secs(60));
+            while let Err(error) = self.begin_transaction() {
+                let _ = self.connection.execute_batch("ROLLBACK");
+                patience.pause(error, &self.job.control, self.job.progress)?;
+            }
             (self.page_size, self.page_count) = (page_size, page_count);
         }
         Ok(())
@@ -273,6 +280,14 @@ fn set_up(connection: &mut Connection, job: &Arc<Job>) -> rusqlite::Result<()> {
     )?;
     let job = Arc::clone(job);
     connection.progress_handler(STEPS_PER_CHECK, Some(move || job.control.is_cancelled()))
+}
+
+/// Refuses a SQLite that the overlay cannot work with: a library built without .cargo/config.toml.
+pub fn check_sqlite() -> Result<()> {
+    if raw::has_page_table() {
+        return Ok(());
+    }
+    Err(Error::new(Status::Unsupported, "the SQLite inside was built without SQLITE_ENABLE_DBPAGE_VTAB"))
 }
 
 /// The status of a file that may be a database; touches nothing, and is right on either side.

@@ -60,6 +60,12 @@ pub(super) fn system_errno(connection: &Connection) -> i32 {
     unsafe { ffi::sqlite3_system_errno(connection.handle()) }
 }
 
+/// True if this SQLite was compiled with the table that gives pages as the pager sees them.
+pub(super) fn has_page_table() -> bool {
+    // SAFETY: the name is NUL-terminated; the function only compares it with a static list.
+    unsafe { ffi::sqlite3_compileoption_used(c"ENABLE_DBPAGE_VTAB".as_ptr()) != 0 }
+}
+
 /// The open file and its methods; None if the connection has none of the kind.
 ///
 /// The methods live as long as SQLite; the file is only valid until the connection is used again, so that callers use it

@@ -26,8 +26,9 @@ impl Proof {
             return Err(unsupported("memfd_create", io::Error::last_os_error()));
         }
         // SAFETY: `fd` was just returned to us and nobody else owns it.
-        let file = unsafe { OwnedFd::from_raw_fd(fd) };
-        match try_lock(fd, HOST_BYTE) {
+        let file = above_standard_streams(unsafe { OwnedFd::from_raw_fd(fd) })
+            .map_err(|error| unsupported("a descriptor", error))?;
+        match try_lock(file.as_raw_fd(), HOST_BYTE) {
             Ok(true) => Ok(Proof { file }),
             Ok(false) => Err(unproven("a lock on a fresh private file was refused")),
             Err(error) => Err(unsupported("a record lock", error)),
@@ -72,6 +73,20 @@ pub fn enter(proof: RawFd) -> Result<OwnedFd> {
         return Err(unproven("a test asked for it"));
     }
     Ok(file)
+}
+
+/// A host that has closed a standard stream gets its number for the next file, which must not be ours.
+fn above_standard_streams(file: OwnedFd) -> io::Result<OwnedFd> {
+    if file.as_raw_fd() >= FIRST_OWN {
+        return Ok(file);
+    }
+    // SAFETY: F_DUPFD_CLOEXEC takes a number and passes no memory.
+    let fd = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, FIRST_OWN) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `fd` was just returned to us and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn unsupported(what: &str, error: io::Error) -> Error {
