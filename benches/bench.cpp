@@ -1,5 +1,6 @@
 #include "bench.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -84,6 +85,21 @@ lb_result back_up(const fs::path &source, const fs::path &dest, const lb_backup_
     if (result.status != LB_STATUS_OK)
         throw std::runtime_error(std::string(lb_status_name(result.status)) + ": " + result.message);
     return result;
+}
+
+void run_tool(const std::vector<std::string> &command) {
+    if (const int code = lbtest::run(command)) lbtest::fail(command[0] + " ended with " + std::to_string(code));
+}
+
+void sync_file(const fs::path &path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0 || ::fsync(descriptor) != 0) lbtest::fail_errno("fsync " + path.string());
+    ::close(descriptor);
+}
+
+void copy_with_cp(const fs::path &source, const fs::path &dest) {
+    run_tool({"cp", "--reflink=never", source, dest});
+    sync_file(dest);
 }
 
 }  // namespace bench

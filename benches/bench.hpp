@@ -63,6 +63,11 @@ std::vector<Figures> race(const std::vector<Contender> &contenders, int rounds);
 // A backup that must succeed.
 lb_result back_up(const fs::path &source, const fs::path &dest, const lb_backup_options &options = lbtest::options());
 
+// The peers are what a user would run: the tools themselves, and the file on the disk at the end.
+void run_tool(const std::vector<std::string> &command);
+void sync_file(const fs::path &path);
+void copy_with_cp(const fs::path &source, const fs::path &dest);
+
 void bench_calls(const Place &place);
 void bench_cancel(const Place &place);
 void bench_memory(const Place &place);

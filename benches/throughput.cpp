@@ -3,24 +3,7 @@
 
 #include "bench.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 namespace bench {
-namespace {
-
-void run_tool(const std::vector<std::string> &command) {
-    if (const int code = lbtest::run(command)) lbtest::fail(command[0] + " ended with " + std::to_string(code));
-}
-
-void sync_file(const fs::path &path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0 || ::fsync(descriptor) != 0) lbtest::fail_errno("fsync " + path.string());
-    ::close(descriptor);
-}
-
-}  // namespace
-
 void bench_throughput(const Place &place) {
     const fs::path source = place.wal_source();
     const fs::path image = place.out("db");
@@ -32,7 +15,7 @@ void bench_throughput(const Place &place) {
     const auto clean_image = [&] { fs::remove(image); };
 
     const std::vector<Contender> contenders = {
-        {"cp, fsync", [&] { run_tool({"cp", "--reflink=never", source, image}), sync_file(image); }, clean_image},
+        {"cp, fsync", [&] { copy_with_cp(source, image); }, clean_image},
         {"sqlite3 .backup", [&] { run_tool({"sqlite3", source, ".backup '" + image.string() + "'"}); }, clean_image},
         {"lb_backup to .db, defaults", [&] { back_up(source, image); }, clean_image},
         {"lb_backup to .db, no verify, no digest", [&] { back_up(source, image, bare); }, clean_image},
