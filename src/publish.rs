@@ -306,3 +306,130 @@ pub fn copied_mode(source: &fs::Stat, copy: &File) -> Result<Mode> {
     let everybody = Mode::from_raw_mode((bits.as_raw_mode() & Mode::RWXO.as_raw_mode()) << 3);
     Ok(bits - (Mode::RWXG - everybody))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs as std_fs;
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn names(path: &Path) -> Vec<String> {
+        let entries = std_fs::read_dir(path).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// A file with `content`, nameless or with a hidden name.
+    fn unpublished(directory: &Arc<Directory>, content: &str, named: bool) -> Unpublished {
+        let mut file = Unpublished::create(directory).unwrap();
+        if named {
+            file.hidden_path().unwrap();
+        }
+        file.file().write_all(content.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn nothing_is_seen_before_it_is_published() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        let file = unpublished(&directory, "new", false);
+        assert!(names(temp.path()).is_empty());
+        file.publish("a.db".as_ref(), Mode::from_raw_mode(0o640), Existing::Refuse).unwrap();
+        assert_eq!(names(temp.path()), ["a.db"]);
+        assert_eq!(std_fs::read(temp.path().join("a.db")).unwrap(), b"new");
+        assert_eq!(std_fs::metadata(temp.path().join("a.db")).unwrap().permissions().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn an_existing_file_is_only_replaced_when_asked_and_nothing_else_remains() {
+        for named in [false, true] {
+            let temp = tempfile::tempdir().unwrap();
+            let directory = Directory::open(temp.path()).unwrap();
+            let path = temp.path().join("a.db");
+            std_fs::write(&path, "old").unwrap();
+            let mode = Mode::from_raw_mode(0o600);
+            let refused =
+                unpublished(&directory, "new", named).publish("a.db".as_ref(), mode, Existing::Refuse).unwrap_err();
+            assert_eq!(refused.status, Status::AlreadyExists);
+            assert!(refused.message.contains("a.db"));
+            assert_eq!((std_fs::read(&path).unwrap(), names(temp.path()).len()), (b"old".to_vec(), 1));
+            unpublished(&directory, "new", named).publish("a.db".as_ref(), mode, Existing::Replace).unwrap();
+            assert_eq!((std_fs::read(&path).unwrap(), names(temp.path()).len()), (b"new".to_vec(), 1));
+        }
+    }
+
+    #[test]
+    fn a_symbolic_link_at_the_destination_is_never_followed() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        std_fs::write(temp.path().join("victim"), "precious").unwrap();
+        std::os::unix::fs::symlink("victim", temp.path().join("a.db")).unwrap();
+        for existing in [Existing::Refuse, Existing::Replace] {
+            let file = unpublished(&directory, "new", false);
+            let error = file.publish("a.db".as_ref(), Mode::from_raw_mode(0o600), existing).unwrap_err();
+            assert_eq!(error.status, Status::AlreadyExists);
+        }
+        assert_eq!(std_fs::read(temp.path().join("victim")).unwrap(), b"precious");
+        assert_eq!(names(temp.path()), ["a.db", "victim"]);
+    }
+
+    #[test]
+    fn dropping_leaves_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        let file = unpublished(&directory, "new", true);
+        assert_eq!(names(temp.path()).len(), 1);
+        drop(file);
+        assert!(names(temp.path()).is_empty());
+    }
+
+    #[test]
+    fn a_sweep_takes_what_nobody_holds_and_nothing_else() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        let held = unpublished(&directory, "held", true);
+        let abandoned = ".lb_backup-0123456789abcdef.tmp";
+        let strangers = [".lb_backup-0123456789ABCDEF.tmp", ".lb_backup-0123.tmp", "lb_backup-0123456789abcdef.tmp"];
+        for name in [&[abandoned], &strangers[..]].concat() {
+            std_fs::write(temp.path().join(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(strangers[0], temp.path().join(".lb_backup-00000000000000aa.tmp")).unwrap();
+        assert_eq!(directory.sweep(), [abandoned]);
+        let left = names(temp.path());
+        assert_eq!(left.len(), 2 + strangers.len());
+        assert!(strangers.iter().all(|stranger| left.iter().any(|name| name == stranger)));
+        drop(held);
+    }
+
+    #[test]
+    fn one_of_many_publishers_of_one_name_wins() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        let publishers: Vec<_> = (0..8)
+            .map(|index| {
+                let directory = Arc::clone(&directory);
+                std::thread::spawn(move || {
+                    let file = unpublished(&directory, &index.to_string(), index % 2 == 0);
+                    file.publish("a.db".as_ref(), Mode::from_raw_mode(0o600), Existing::Refuse).is_ok()
+                })
+            })
+            .collect();
+        let won = publishers.into_iter().map(|publisher| publisher.join().unwrap()).filter(|won| *won).count();
+        assert_eq!((won, names(temp.path()).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_copy_for_another_group_gives_it_no_more_than_everybody() {
+        let file = tempfile::tempfile().unwrap();
+        let mut source = fstat(&file).unwrap();
+        source.st_mode = 0o100_664;
+        assert_eq!(copied_mode(&source, &file).unwrap().as_raw_mode(), 0o664);
+        source.st_gid = source.st_gid.wrapping_add(1);
+        assert_eq!(copied_mode(&source, &file).unwrap().as_raw_mode(), 0o644);
+        source.st_mode = 0o104_660;
+        assert_eq!(copied_mode(&source, &file).unwrap().as_raw_mode(), 0o600);
+    }
+}

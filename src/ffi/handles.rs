@@ -194,3 +194,72 @@ pub(super) fn all() -> Vec<(*mut lb_job, Open)> {
 fn invalid() -> Error {
     Error::new(Status::InvalidHandle, "the handle was joined, released, or never given out")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Report;
+
+    fn open_one() -> (*mut lb_job, Arc<Job>) {
+        open("a.db".into(), UserData(ptr::null_mut()), |progress| Job::new(progress, 0)).unwrap()
+    }
+
+    #[test]
+    fn a_handle_is_never_given_out_twice() {
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..5000 {
+            let (token, job) = open_one();
+            assert!(!token.is_null() && seen.insert(token.addr()));
+            assert!(Arc::ptr_eq(&find(token).unwrap().job, &job));
+            close(token).unwrap();
+            assert!(find(token).is_err() && look(token).is_err() && close(token).is_err());
+        }
+    }
+
+    #[test]
+    fn invented_handles_lead_nowhere() {
+        let (token, _job) = open_one();
+        // One bit off: the mark, or another generation of the same slot. (Another slot may be another test's.)
+        let near = (SLOT_BITS..64).map(|bit| token.addr() ^ (1 << bit));
+        for value in (0..4096).chain(near).chain([usize::MAX]) {
+            let invented = ptr::without_provenance_mut(value);
+            assert!(look(invented).is_err() && find(invented).is_err() && close(invented).is_err(), "{value:#x}");
+        }
+        close(token).unwrap();
+    }
+
+    #[test]
+    fn a_released_jobs_progress_is_not_given_to_another_while_it_runs() {
+        let (token, job) = open_one();
+        close(token).unwrap();
+        let others: Vec<_> = (0..600).map(|_| open_one()).collect();
+        assert!(others.iter().all(|(_, other)| !ptr::eq(other.progress, job.progress)));
+        for (token, _) in others {
+            close(token).unwrap();
+        }
+        job.end(Ok(()), Report::default());
+    }
+
+    #[test]
+    fn looks_race_with_closing_and_reuse_but_never_lie() {
+        let (sender, receiver) = std::sync::mpsc::sync_channel::<usize>(0);
+        let looker = std::thread::spawn(move || {
+            for token in receiver {
+                let token = ptr::without_provenance_mut(token);
+                // Each job's total is its token: a look that succeeds shows this job, never the slot's next.
+                while let Ok(look) = look(token) {
+                    assert!([0, token.addr() as u64].contains(&look.bytes_total));
+                }
+            }
+        });
+        for _ in 0..2000 {
+            let (token, job) = open_one();
+            job.progress.set_total(token.addr() as u64, 1);
+            sender.send(token.addr()).unwrap();
+            drop(job);
+            close(token).unwrap();
+        }
+        drop(sender);
+        looker.join().unwrap();
+    }
+}

@@ -89,3 +89,64 @@ impl Queue {
         std::mem::take(&mut state.waiting)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::tests::lone_job;
+
+    fn entry() -> Entry {
+        Entry { job: lone_job(), work: Box::new(|_, _| Ok(())), observer: None }
+    }
+
+    #[test]
+    fn one_entry_too_many_is_refused_and_named() {
+        let queue = Queue::new(2);
+        queue.push(entry()).unwrap();
+        queue.push(entry()).unwrap();
+        let error = queue.push(entry()).unwrap_err();
+        assert_eq!(error.status, Status::QueueFull);
+        assert!(error.message.contains("queue_length"));
+        assert!(queue.pop().is_some());
+        queue.push(entry()).unwrap();
+    }
+
+    #[test]
+    fn a_waiting_job_is_taken_out_once() {
+        let queue = Queue::new(8);
+        let (first, second) = (entry(), entry());
+        let job = Arc::clone(&first.job);
+        queue.push(first).unwrap();
+        queue.push(second).unwrap();
+        assert!(queue.remove(&job).is_some_and(|entry| Arc::ptr_eq(&entry.job, &job)));
+        assert!(queue.remove(&job).is_none());
+        assert!(queue.pop().is_some_and(|entry| !Arc::ptr_eq(&entry.job, &job)));
+    }
+
+    #[test]
+    fn closing_cancels_what_runs_and_hands_back_what_waits() {
+        let queue = Queue::new(8);
+        queue.push(entry()).unwrap();
+        queue.push(entry()).unwrap();
+        let running = queue.pop().unwrap();
+        assert_eq!(queue.close().len(), 1);
+        assert!(running.job.control.is_cancelled());
+        assert!(queue.pop().is_none());
+        assert_eq!(queue.push(entry()).unwrap_err().status, Status::ShutDown);
+    }
+
+    #[test]
+    fn a_job_is_either_taken_out_or_popped_never_both() {
+        for _ in 0..500 {
+            let queue = Arc::new(Queue::new(8));
+            let entry = entry();
+            let job = Arc::clone(&entry.job);
+            let popper = Arc::clone(&queue);
+            let popping = std::thread::spawn(move || popper.pop().is_some());
+            queue.push(entry).unwrap();
+            let removed = queue.remove(&job).is_some();
+            queue.close();
+            assert_ne!(removed, popping.join().unwrap());
+        }
+    }
+}
