@@ -1,13 +1,14 @@
 //! A backup, from its request to a published archive.
 
-use crate::archive::{self, Digest, Encoding, Geometry, WriteOptions, Written};
+use crate::archive::{self, Digest, Encoding, Geometry, Output, WriteOptions, Written};
 use crate::error::{Error, Result, Status};
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Existing, Unpublished, copied_mode};
 use crate::runtime::{Context, LogLevel};
 use crate::source::{self, Snapshot};
-use rustix::fs::{Advice, AtFlags, CWD, fadvise, statat};
+use rustix::fs::{AtFlags, CWD, statat};
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -143,8 +144,17 @@ pub fn run(request: &Request, context: &Context, report: &mut Report) -> Result<
         context.log(LogLevel::Info, format!("removed {swept:?}, which an earlier run had left"));
     }
     directory.check_free(name, request.existing)?;
-    let mut archive = Unpublished::create(&directory)?;
+    with_temporary(context, &directory, |archive| fill_and_publish(request, context, report, archive, name))
+}
 
+fn fill_and_publish(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    archive: &mut Unpublished,
+    name: &OsStr,
+) -> Result<()> {
+    let job = &context.job;
     let mut clock = Stopwatch::start();
     let snapshot = Snapshot::begin(&request.source, job, request.busy_timeout, request.wal_limit)?;
     clock.lap(&mut report.waiting);
@@ -152,17 +162,20 @@ pub fn run(request: &Request, context: &Context, report: &mut Report) -> Result<
     let geometry = geometry_of(request, &snapshot, report);
     job.progress.set_total(geometry.image_bytes, total_work(request, &snapshot, geometry));
 
-    let (written, digest) = copy(request, context, report, geometry, snapshot, &archive)?;
+    // While writers wait, nothing is done that can be done later.
+    let hash_early = request.digest && (!snapshot.blocks_writers() || is_staged(request, &snapshot));
+    let digest = hash_early.then(Digest::new);
+    let written = copy(request, context, report, geometry, snapshot, archive, digest.as_ref())?;
     report.archive_bytes = written.bytes;
 
     job.control.check()?;
     job.progress.set_phase(Phase::Syncing);
     let mut clock = Stopwatch::start();
-    archive.sync()?;
+    sync(context, archive)?;
     clock.lap(&mut report.syncing);
 
     job.progress.set_phase(Phase::Verifying);
-    verify(request, context, &mut archive, &written, digest, report)?;
+    verify(request, context, archive, &written, digest, report)?;
     clock.lap(&mut report.verifying);
 
     job.control.check()?;
@@ -194,7 +207,7 @@ fn is_staged(request: &Request, snapshot: &Snapshot) -> bool {
     snapshot.blocks_writers() && request.encoding != Encoding::Image
 }
 
-/// The image into the file. Returns what the file must read back as, and the digest if it was made on the way.
+/// The image into the file. Returns what the file must read back as.
 fn copy(
     request: &Request,
     context: &Context,
@@ -202,39 +215,38 @@ fn copy(
     geometry: Geometry,
     mut snapshot: Snapshot,
     archive: &Unpublished,
-) -> Result<(Written, Option<Digest>)> {
+    digest: Option<&Digest>,
+) -> Result<Written> {
     let progress = context.job.progress;
-    let blocks_writers = snapshot.blocks_writers();
-    // While writers wait, nothing is done that can be done later.
-    let digest = (request.digest && !(blocks_writers && request.encoding == Encoding::Image)).then(Digest::new);
     let options = WriteOptions {
         encoding: request.encoding,
         hash_pieces: request.verify != Verify::None,
-        digest: digest.as_ref(),
-        throttled: !blocks_writers || is_staged(request, &snapshot),
+        digest,
+        throttled: !snapshot.blocks_writers() || is_staged(request, &snapshot),
     };
-    let target = (archive.file(), request.dest.as_path());
+    let output = Output::new(archive.file(), &request.dest);
     if is_staged(request, &snapshot) {
-        progress.set_phase(Phase::Copying);
-        let staged = stage(context, report, geometry, snapshot, archive.directory())?;
-        progress.set_phase(Phase::Compressing);
-        let read = |offset, chunk: &mut [u8]| {
-            let failed = |error| Error::os("cannot read back the copy of", &request.source, error);
-            staged.file().read_exact_at(chunk, offset).map_err(failed)
-        };
-        let written = archive::write(context, report, geometry, &options, read, target)?;
-        return Ok((written, digest));
+        return with_temporary(context, archive.directory(), |staged| {
+            progress.set_phase(Phase::Copying);
+            stage(context, report, geometry, snapshot, staged)?;
+            progress.set_phase(Phase::Compressing);
+            let read = |offset, chunk: &mut [u8]| {
+                let failed = |error| Error::os("cannot read back the copy of", &request.source, error);
+                staged.file().read_exact_at(chunk, offset).map_err(failed)
+            };
+            archive::write(context, report, geometry, &options, read, output)
+        });
     }
     let phase = if request.encoding == Encoding::Image { Phase::Copying } else { Phase::Compressing };
     progress.set_phase(phase);
     if request.encoding == Encoding::Image {
-        archive.reserve(geometry.image_bytes)?;
+        archive.check_space(geometry.image_bytes)?;
     }
     let read = |offset, chunk: &mut [u8]| snapshot.read(offset, chunk);
-    let written = archive::write(context, report, geometry, &options, read, target)?;
+    let written = archive::write(context, report, geometry, &options, read, output)?;
     report.wal_growth = snapshot.wal_growth()?;
     report.source_lock = snapshot.finish()?;
-    Ok((written, digest))
+    Ok(written)
 }
 
 /// Copies the image as it is to a private file, as fast as the disk takes it, and lets the source go.
@@ -243,10 +255,9 @@ fn stage(
     report: &mut Report,
     geometry: Geometry,
     mut snapshot: Snapshot,
-    directory: &Arc<Directory>,
-) -> Result<Unpublished> {
-    let staged = Unpublished::create(directory)?;
-    staged.reserve(geometry.image_bytes)?;
+    staged: &Unpublished,
+) -> Result<()> {
+    staged.check_space(geometry.image_bytes)?;
     let mut clock = Stopwatch::start();
     let mut chunk = vec![0; geometry.chunk_bytes];
     let mut offset = 0;
@@ -255,6 +266,7 @@ fn stage(
         let bytes = (geometry.image_bytes - offset).min(chunk.len() as u64) as usize;
         snapshot.read(offset, &mut chunk[..bytes])?;
         clock.lap(&mut report.reading);
+        // No hints here: what is soon read again belongs into the cache, and need never reach the disk.
         staged
             .file()
             .write_all_at(&chunk[..bytes], offset)
@@ -264,7 +276,7 @@ fn stage(
         context.job.progress.add_work(bytes as u64 / 2);
     }
     report.source_lock = snapshot.finish()?;
-    Ok(staged)
+    Ok(())
 }
 
 /// Proves what was asked for, and completes the digest.
@@ -281,9 +293,6 @@ fn verify(
     }
     let late_digest = (request.digest && digest.is_none()).then(Digest::new);
     if request.verify != Verify::None || late_digest.is_some() {
-        // From the disk, not from the memory that it was written from. A file system that ignores the advice is read
-        // through its cache.
-        let _ = fadvise(archive.file(), 0, None, Advice::DontNeed);
         archive::verify(context, written, late_digest.as_ref(), (archive.file(), &request.dest))?;
     }
     report.sha256 = digest.or(late_digest).map(|digest| digest.finish(context)).transpose()?;
@@ -298,11 +307,32 @@ fn verify_image(request: &Request, context: &Context, archive: &mut Unpublished)
     if request.encoding == Encoding::Image {
         return source::check_integrity(&archive.hidden_path()?, &context.job);
     }
-    let mut image = Unpublished::create(archive.directory())?;
-    let mut compressed = archive.file();
-    compressed.seek(SeekFrom::Start(0)).map_err(|error| Error::os("cannot read back", &request.dest, error))?;
-    archive::decompress(&context.job, (compressed, &request.dest), (image.file(), &request.dest))?;
-    source::check_integrity(&image.hidden_path()?, &context.job)
+    with_temporary(context, archive.directory(), |image| {
+        let mut compressed: &File = archive.file();
+        compressed.seek(SeekFrom::Start(0)).map_err(|error| Error::os("cannot read back", &request.dest, error))?;
+        archive::decompress(&context.job, (compressed, &request.dest), (image.file(), &request.dest))?;
+        source::check_integrity(&image.hidden_path()?, &context.job)
+    })
+}
+
+/// Lends a file that is removed afterwards unless it was published. Its closing, which may take a disk long where
+/// much was written, keeps nobody waiting: once a job is cancelled it ends.
+fn with_temporary<T>(
+    context: &Context,
+    directory: &Arc<Directory>,
+    body: impl FnOnce(&mut Unpublished) -> Result<T>,
+) -> Result<T> {
+    let mut file = Unpublished::create(directory)?;
+    let result = body(&mut file);
+    file.discard();
+    context.later(move || drop(file));
+    result
+}
+
+/// An fsync that a cancel does not wait for.
+fn sync(context: &Context, file: &Unpublished) -> Result<()> {
+    let (file, directory) = (Arc::clone(file.file()), Arc::clone(file.directory()));
+    context.blocking(move || Unpublished::sync(&file, &directory))?
 }
 
 /// A test's fault: the disk keeps something else than it was given.
@@ -311,5 +341,5 @@ fn flip_byte(archive: &Unpublished, offset: u64) -> Result<()> {
     let mut byte = [0];
     archive.file().read_exact_at(&mut byte, offset).map_err(failed)?;
     archive.file().write_all_at(&[!byte[0]], offset).map_err(failed)?;
-    archive.sync()
+    Unpublished::sync(archive.file(), archive.directory())
 }

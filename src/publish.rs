@@ -119,7 +119,7 @@ fn hidden_name() -> OsString {
 /// A file on its way; removed when dropped. From birth only its owner may open it.
 pub struct Unpublished {
     directory: Arc<Directory>,
-    file: File,
+    file: Arc<File>,
     /// The name that it has for now, if any.
     hidden: Option<OsString>,
 }
@@ -132,7 +132,11 @@ impl Unpublished {
             let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
             match openat(&directory.fd, ".", flags, Mode::RUSR | Mode::WUSR) {
                 Ok(fd) if fs::access(descriptor_path(&fd), fs::Access::EXISTS).is_ok() => {
-                    return Ok(Unpublished { directory: Arc::clone(directory), file: fd.into(), hidden: None });
+                    return Ok(Unpublished {
+                        directory: Arc::clone(directory),
+                        file: Arc::new(fd.into()),
+                        hidden: None,
+                    });
                 }
                 // No /proc to give the file its name by, or no nameless files here.
                 Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL | Errno::NOENT) => {}
@@ -147,10 +151,10 @@ impl Unpublished {
                 Err(Errno::EXIST) => continue,
                 Err(error) => return Err(failed(error)),
             };
-            let file = Unpublished { directory: Arc::clone(directory), file: fd.into(), hidden: Some(name) };
+            let file = Unpublished { directory: Arc::clone(directory), file: Arc::new(fd.into()), hidden: Some(name) };
             // A sweep may have come between: then it holds the lock, or the name is gone.
-            let locked = flock(&file.file, FlockOperation::NonBlockingLockExclusive).is_ok();
-            if locked && fstat(&file.file).map_err(failed)?.st_nlink == 1 {
+            let locked = flock(&*file.file, FlockOperation::NonBlockingLockExclusive).is_ok();
+            if locked && fstat(&*file.file).map_err(failed)?.st_nlink == 1 {
                 return Ok(file);
             }
         }
@@ -158,7 +162,7 @@ impl Unpublished {
     }
 
     /// The open file.
-    pub fn file(&self) -> &File {
+    pub fn file(&self) -> &Arc<File> {
         &self.file
     }
 
@@ -167,22 +171,30 @@ impl Unpublished {
         &self.directory
     }
 
-    /// Reserves disk space, so that a full disk is known before the work. A file system that cannot is no error.
-    pub fn reserve(&self, bytes: u64) -> Result<()> {
-        if bytes == 0 {
+    /// Refuses what cannot fit, before the disk is full and the host's own writes fail. What may fit is found out by
+    /// writing. Nothing is reserved: that alone takes a disk as long as a cancel may last.
+    pub fn check_space(&self, bytes: u64) -> Result<()> {
+        // A file system that does not tell is asked by writing, too.
+        let Ok(space) = fs::fstatvfs(&*self.file) else { return Ok(()) };
+        let free = space.f_bfree.saturating_mul(space.f_frsize);
+        if bytes <= free {
             return Ok(());
         }
-        match fs::fallocate(&self.file, fs::FallocateFlags::empty(), 0, bytes) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(()),
-            Err(error) => {
-                Err(Error::os(&format!("cannot reserve {bytes} bytes for a file in"), &self.directory.path, error))
-            }
-        }
+        let operation = format!("cannot write {bytes} bytes, with {free} bytes free, to a file in");
+        Err(Error::os(&operation, &self.directory.path, Errno::NOSPC))
     }
 
-    /// Makes the content durable.
-    pub fn sync(&self) -> Result<()> {
-        fsync(&self.file).map_err(|error| Error::os("cannot sync a file in", &self.directory.path, error))
+    /// Makes the content durable; may be called on any thread that has the same descriptor table.
+    pub fn sync(file: &File, directory: &Directory) -> Result<()> {
+        fsync(file).map_err(|error| Error::os("cannot sync a file in", &directory.path, error))
+    }
+
+    /// Takes the temporary name away, if there is one; what was published stays.
+    pub fn discard(&mut self) {
+        if let Some(hidden) = self.hidden.take() {
+            // The next sweep gets what this cannot.
+            let _ = unlinkat(&self.directory.fd, hidden, AtFlags::empty());
+        }
     }
 
     /// A path by which the file can be opened again, under a hidden name.
@@ -197,7 +209,7 @@ impl Unpublished {
         }
         let failed = |error| Error::os("cannot name a file in", &self.directory.path, error);
         // Before it can be found: a sweep leaves alone what is locked.
-        flock(&self.file, FlockOperation::NonBlockingLockExclusive).map_err(failed)?;
+        flock(&*self.file, FlockOperation::NonBlockingLockExclusive).map_err(failed)?;
         for _ in 0..TRIES {
             let name = hidden_name();
             match self.link(&name) {
@@ -211,16 +223,16 @@ impl Unpublished {
 
     /// Gives the nameless file a name that must be free (open(2), "O_TMPFILE").
     fn link(&self, name: &OsStr) -> std::result::Result<(), Errno> {
-        linkat(CWD, descriptor_path(&self.file), &self.directory.fd, name, AtFlags::SYMLINK_FOLLOW)
+        linkat(CWD, descriptor_path(&*self.file), &self.directory.fd, name, AtFlags::SYMLINK_FOLLOW)
     }
 
     /// Gives the synced file its name, with `mode`, durably. On failure the name is what it was.
-    pub fn publish(mut self, name: &OsStr, mode: Mode, existing: Existing) -> Result<()> {
+    pub fn publish(&mut self, name: &OsStr, mode: Mode, existing: Existing) -> Result<()> {
         let path = self.directory.path.join(name);
         let failed = |error| Error::os("cannot publish", &path, error);
-        fchmod(&self.file, mode).map_err(failed)?;
+        fchmod(&*self.file, mode).map_err(failed)?;
         // The mode is part of what has to be durable.
-        self.sync()?;
+        Unpublished::sync(&self.file, &self.directory)?;
         for _ in 0..TRIES {
             self.directory.check_free(name, existing)?;
             let exchange = existing == Existing::Replace && self.directory.kind_of(name)?.is_some();
@@ -258,7 +270,7 @@ impl Unpublished {
     }
 
     /// The name is given: makes that durable, or takes it back.
-    fn settle(mut self, name: &OsStr, exchanged: bool) -> Result<()> {
+    fn settle(&mut self, name: &OsStr, exchanged: bool) -> Result<()> {
         let hidden = self.hidden.take();
         if let Err(error) = self.directory.sync() {
             match (&hidden, exchanged) {
@@ -283,10 +295,7 @@ impl Unpublished {
 
 impl Drop for Unpublished {
     fn drop(&mut self) {
-        if let Some(hidden) = &self.hidden {
-            // The next sweep gets what this cannot.
-            let _ = unlinkat(&self.directory.fd, hidden, AtFlags::empty());
-        }
+        self.discard();
     }
 }
 
@@ -327,7 +336,7 @@ mod tests {
         if named {
             file.hidden_path().unwrap();
         }
-        file.file().write_all(content.as_bytes()).unwrap();
+        (&**file.file()).write_all(content.as_bytes()).unwrap();
         file
     }
 
@@ -335,7 +344,7 @@ mod tests {
     fn nothing_is_seen_before_it_is_published() {
         let temp = tempfile::tempdir().unwrap();
         let directory = Directory::open(temp.path()).unwrap();
-        let file = unpublished(&directory, "new", false);
+        let mut file = unpublished(&directory, "new", false);
         assert!(names(temp.path()).is_empty());
         file.publish("a.db".as_ref(), Mode::from_raw_mode(0o640), Existing::Refuse).unwrap();
         assert_eq!(names(temp.path()), ["a.db"]);
@@ -368,7 +377,7 @@ mod tests {
         std_fs::write(temp.path().join("victim"), "precious").unwrap();
         std::os::unix::fs::symlink("victim", temp.path().join("a.db")).unwrap();
         for existing in [Existing::Refuse, Existing::Replace] {
-            let file = unpublished(&directory, "new", false);
+            let mut file = unpublished(&directory, "new", false);
             let error = file.publish("a.db".as_ref(), Mode::from_raw_mode(0o600), existing).unwrap_err();
             assert_eq!(error.status, Status::AlreadyExists);
         }
@@ -412,7 +421,7 @@ mod tests {
             .map(|index| {
                 let directory = Arc::clone(&directory);
                 std::thread::spawn(move || {
-                    let file = unpublished(&directory, &index.to_string(), index % 2 == 0);
+                    let mut file = unpublished(&directory, &index.to_string(), index % 2 == 0);
                     file.publish("a.db".as_ref(), Mode::from_raw_mode(0o600), Existing::Refuse).is_ok()
                 })
             })

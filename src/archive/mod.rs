@@ -4,17 +4,20 @@
 mod buffer;
 mod digest;
 mod frame;
+mod output;
 
 pub use digest::Digest;
 pub use frame::decompress;
+pub use output::Output;
 
 use crate::error::{Error, Result, Status};
 use crate::job::{Report, Stopwatch, Throttle};
 use crate::runtime::{Context, Window};
 use buffer::{Buffer, Buffers};
 use frame::Compressors;
+use rustix::fs::{Advice, fadvise};
 use std::fs::File;
-use std::io::Write;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -99,7 +102,7 @@ pub struct WriteOptions<'a> {
     pub throttled: bool,
 }
 
-/// Reads the image chunk by chunk, encodes, and writes to the end of `file`. `read` gets an offset and a buffer to fill;
+/// Reads the image chunk by chunk, encodes, and appends to `output`. `read` gets an offset and a buffer to fill;
 /// between two calls the job may be cancelled.
 pub fn write(
     context: &Context,
@@ -107,7 +110,7 @@ pub fn write(
     geometry: Geometry,
     options: &WriteOptions<'_>,
     mut read: impl FnMut(u64, &mut [u8]) -> Result<()>,
-    (mut file, path): (&File, &Path),
+    mut output: Output<'_>,
 ) -> Result<Written> {
     let job = &context.job;
     let buffers = Buffers::new();
@@ -140,7 +143,7 @@ pub fn write(
         }
         let Some(encoded) = window.next()? else { break };
         let encoded: Encoded = encoded?;
-        file.write_all(&encoded.data).map_err(|error| Error::os("cannot write", path, error))?;
+        output.append(&encoded.data)?;
         let bytes = encoded.data.len();
         job.progress.add_archived(encoded.image_bytes as u64, bytes as u64);
         report.compressing += encoded.compressing;
@@ -188,10 +191,15 @@ pub fn verify(
     let mut window = Window::new(context.pool(), job);
     let mut ahead = written.pieces.iter();
     let mut offset = 0;
+    // From the disk, not from the memory that it was written from. A file system that ignores the advice is read through
+    // its cache.
+    let _ = fadvise(file, 0, None, Advice::DontNeed);
     for (index, piece) in written.pieces.iter().enumerate() {
         while !window.is_full() {
             let Some(next) = ahead.next() else { break };
             job.control.check()?;
+            // The disk fetches what comes next while this is read and hashed.
+            let _ = fadvise(file, offset + next.bytes as u64, NonZeroU64::new(READ_AHEAD), Advice::WillNeed);
             let mut data = buffers.take(next.bytes)?;
             file.read_exact_at(&mut data, offset).map_err(|error| Error::os("cannot read back", path, error))?;
             offset += next.bytes as u64;
@@ -213,6 +221,9 @@ pub fn verify(
     }
     Ok(())
 }
+
+/// How far the disk is asked to fetch ahead of the verification.
+const READ_AHEAD: u64 = 4 << 20;
 
 /// How much of a job's work the verification of `image_bytes` is, in bytes copied.
 pub fn verify_work(image_bytes: u64) -> u64 {

@@ -40,6 +40,20 @@ impl Context {
         &self.shared.pool
     }
 
+    /// Does what may block for long (an fsync), on another thread of the I/O side; an error as soon as the job is
+    /// cancelled, while that goes on.
+    pub fn blocking<T: Send + 'static>(&self, body: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        let mut window = Window::new(&self.shared.blocking, &self.job);
+        window.submit(body);
+        let lost = || Error::new(Status::Internal, "a task of the blocking threads was lost");
+        window.next()?.ok_or_else(lost)
+    }
+
+    /// Does on another thread of the I/O side what nobody has to wait for. Each job does this a few times at most.
+    pub fn later(&self, body: impl FnOnce() + Send + 'static) {
+        self.shared.blocking.submit(body);
+    }
+
     /// A line for the host's log.
     pub fn log(&self, level: LogLevel, message: impl Into<String>) {
         self.shared.callbacks.log(level, message.into());
@@ -177,6 +191,8 @@ struct Shared {
     config: Config,
     queue: Queue,
     pool: Arc<Pool>,
+    /// As many threads as jobs, for what may block for long.
+    blocking: Pool,
     callbacks: Callbacks,
     io_side_gone: Flag,
     host_side_gone: Flag,
@@ -228,6 +244,7 @@ impl Runtime {
         let shared = Arc::new(Shared {
             queue: Queue::new(config.queue_length),
             pool: Arc::new(Pool::new(config.workers)),
+            blocking: Pool::new(config.max_concurrent_jobs),
             callbacks: Callbacks::new(config.log.clone()),
             io_side_gone: Flag::default(),
             host_side_gone: Flag::default(),
@@ -311,6 +328,7 @@ fn root(shared: &Arc<Shared>, proof: Option<RawFd>, to_host: &Sender<Result<()>>
         let _ = thread.join();
     }
     shared.pool.close();
+    shared.blocking.close();
     for thread in pool_threads {
         let _ = thread.join();
     }
@@ -334,6 +352,8 @@ fn start_threads(
         pool_threads.push(spawn(format!("lb-pool-{index}"), move || shared.pool.work())?);
     }
     for index in 0..shared.config.max_concurrent_jobs {
+        let blocking = Arc::clone(shared);
+        pool_threads.push(spawn(format!("lb-sync-{index}"), move || blocking.blocking.work())?);
         let shared = Arc::clone(shared);
         job_threads.push(spawn(format!("lb-job-{index}"), move || {
             while let Some(entry) = shared.queue.pop() {
