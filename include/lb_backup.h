@@ -106,13 +106,14 @@
 #define LB_EXISTING_REPLACE 1
 
 /**
- * `lb_backup_options::verify`: what was written is read back after the fsync and its SHA-256 compared with that of
- * the bytes that were to be written. Costs one sequential read of the archive.
+ * `lb_backup_options::verify`: what was written is read back after the fsync and compared, by a BLAKE3 hash of every
+ * piece, with what was to be written. Costs one sequential read of the archive, most of it from the page cache.
  */
 #define LB_VERIFY_QUICK 0
 
 /**
- * `lb_backup_options::verify`: quick, then SQLite's `integrity_check` on the image. Costs a full scan of every table
+ * `lb_backup_options::verify`: quick, but from the disk and not from the page cache, then SQLite's
+ * `integrity_check` on the image. Costs a full scan of every table
  * and index and, for a compressed archive, as much temporary disk space beside the destination as the image takes.
  */
 #define LB_VERIFY_FULL 1

@@ -6,7 +6,7 @@ use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Existing, Unpublished, copied_mode};
 use crate::runtime::{Context, LogLevel};
 use crate::source::{self, Snapshot};
-use rustix::fs::{AtFlags, CWD, statat};
+use rustix::fs::{Advice, AtFlags, CWD, fadvise, statat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -292,6 +292,10 @@ fn verify(
         flip_byte(archive, written.bytes / 2)?;
     }
     let late_digest = (request.digest && digest.is_none()).then(Digest::new);
+    if request.verify == Verify::Full {
+        // From the disk, not from the memory that it was written from.
+        forget_cached(context, archive)?;
+    }
     if request.verify != Verify::None || late_digest.is_some() {
         archive::verify(context, written, late_digest.as_ref(), (archive.file(), &request.dest))?;
     }
@@ -315,8 +319,16 @@ fn verify_image(request: &Request, context: &Context, archive: &mut Unpublished)
     })
 }
 
-/// Lends a file that is removed afterwards unless it was published. Its closing, which may take a disk long where
-/// much was written, keeps nobody waiting: once a job is cancelled it ends.
+/// Has the page cache forget a file that is on the disk. A file system that ignores the advice keeps it.
+fn forget_cached(context: &Context, file: &Unpublished) -> Result<()> {
+    let file = Arc::clone(file.file());
+    context.blocking(move || {
+        let _ = fadvise(&*file, 0, None, Advice::DontNeed);
+    })
+}
+
+/// Lends a file that is removed afterwards unless it was published. Nobody waits for what follows, which may take a disk
+/// long where much was written: its pages make room in the cache for the host's, and it is closed.
 fn with_temporary<T>(
     context: &Context,
     directory: &Arc<Directory>,
@@ -325,7 +337,10 @@ fn with_temporary<T>(
     let mut file = Unpublished::create(directory)?;
     let result = body(&mut file);
     file.discard();
-    context.later(move || drop(file));
+    context.later(move || {
+        let _ = fadvise(&**file.file(), 0, None, Advice::DontNeed);
+        drop(file);
+    });
     result
 }
 

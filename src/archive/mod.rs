@@ -124,33 +124,35 @@ pub fn write(
     let mut clock = Stopwatch::start();
     let mut chunks = 0..geometry.chunks();
     loop {
-        while !window.is_full() {
-            let Some(index) = chunks.next() else { break };
-            job.control.check()?;
-            let (offset, bytes) = geometry.chunk(index);
-            let mut chunk = buffers.take(bytes)?;
-            clock.lap(&mut report.writing);
-            if bytes > 0 {
-                read(offset, &mut chunk)?;
+        // What is ready is written first, so that progress is told as it is made.
+        let next = if window.is_full() || window.is_front_ready() { None } else { chunks.next() };
+        let Some(index) = next else {
+            let Some(encoded) = window.next()? else { break };
+            let encoded: Encoded = encoded?;
+            output.append(&encoded.data)?;
+            let bytes = encoded.data.len();
+            job.progress.add_archived(encoded.image_bytes as u64, bytes as u64);
+            report.compressing += encoded.compressing;
+            written.bytes += bytes as u64;
+            written.pieces.push(Piece { bytes, image_bytes: encoded.image_bytes, hash: encoded.hash });
+            if let Some(digest) = options.digest {
+                digest.push(context, encoded.data)?;
             }
-            clock.lap(&mut report.reading);
-            if options.throttled {
-                throttle.pay(bytes as u64, &job.control)?;
-                clock.lap(&mut report.waiting);
-            }
-            let (buffers, compressors, hash) = (Arc::clone(&buffers), compressors.clone(), options.hash_pieces);
-            window.submit(move || encode(chunk, &buffers, compressors.as_deref(), hash));
+            continue;
+        };
+        job.control.check()?;
+        let (offset, bytes) = geometry.chunk(index);
+        let mut chunk = buffers.take(bytes)?;
+        clock.lap(&mut report.writing);
+        if bytes > 0 {
+            read(offset, &mut chunk)?;
         }
-        let Some(encoded) = window.next()? else { break };
-        let encoded: Encoded = encoded?;
-        output.append(&encoded.data)?;
-        let bytes = encoded.data.len();
-        job.progress.add_archived(encoded.image_bytes as u64, bytes as u64);
-        report.compressing += encoded.compressing;
-        written.bytes += bytes as u64;
-        written.pieces.push(Piece { bytes, image_bytes: encoded.image_bytes, hash: encoded.hash });
-        if let Some(digest) = options.digest {
-            digest.push(context, encoded.data)?;
+        clock.lap(&mut report.reading);
+        let (home, compressors, hash) = (Arc::clone(&buffers), compressors.clone(), options.hash_pieces);
+        window.submit(move || encode(chunk, &home, compressors.as_deref(), hash));
+        if options.throttled {
+            throttle.pay(bytes as u64, &job.control)?;
+            clock.lap(&mut report.waiting);
         }
     }
     clock.lap(&mut report.writing);
@@ -191,14 +193,11 @@ pub fn verify(
     let mut window = Window::new(context.pool(), job);
     let mut ahead = written.pieces.iter();
     let mut offset = 0;
-    // From the disk, not from the memory that it was written from. A file system that ignores the advice is read through
-    // its cache.
-    let _ = fadvise(file, 0, None, Advice::DontNeed);
     for (index, piece) in written.pieces.iter().enumerate() {
         while !window.is_full() {
             let Some(next) = ahead.next() else { break };
             job.control.check()?;
-            // The disk fetches what comes next while this is read and hashed.
+            // The disk fetches what comes next, if it has to, while this is read and hashed.
             let _ = fadvise(file, offset + next.bytes as u64, NonZeroU64::new(READ_AHEAD), Advice::WillNeed);
             let mut data = buffers.take(next.bytes)?;
             file.read_exact_at(&mut data, offset).map_err(|error| Error::os("cannot read back", path, error))?;

@@ -83,6 +83,11 @@ impl<'a, T: Send + 'static> Window<'a, T> {
         self.pending.len() >= self.capacity
     }
 
+    /// True if [`Window::next`] would not have to wait.
+    pub fn is_front_ready(&self) -> bool {
+        self.pending.front().is_some_and(|slot| slot.lock().is_some())
+    }
+
     /// Adds a task; the window must not be full.
     pub fn submit(&mut self, task: impl FnOnce() -> T + Send + 'static) {
         debug_assert!(!self.is_full());
