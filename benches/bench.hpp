@@ -58,13 +58,14 @@ struct Contender {
 };
 
 // Runs all contenders in turn, rounds + 1 times, and drops the first round: what is slow in one minute is slow for all.
-std::vector<Figures> race(const std::vector<Contender> &contenders, int rounds);
+// `source` is what they read.
+std::vector<Figures> race(const std::vector<Contender> &contenders, const fs::path &source, int rounds);
 
 // A backup that must succeed.
 lb_result back_up(const fs::path &source, const fs::path &dest, const lb_backup_options &options = lbtest::options());
 
 // The peers are what a user would run: the tools themselves, and the file on the disk at the end.
-void run_tool(const std::vector<std::string> &command);
+void run_tool(const std::vector<std::string> &command, std::string *output = nullptr);
 void sync_file(const fs::path &path);
 void copy_with_cp(const fs::path &source, const fs::path &dest);
 

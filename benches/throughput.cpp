@@ -27,7 +27,7 @@ void bench_throughput(const Place &place) {
         {"lb_backup to .db.zst, no verify, no digest", [&] { back_up(source, archive, bare); },
          [&] { fs::remove(archive); }},
     };
-    const std::vector<Figures> times = race(contenders, place.rounds);
+    const std::vector<Figures> times = race(contenders, source, place.rounds);
 
     const double megabytes = static_cast<double>(fs::file_size(source)) / 1048576;
     std::vector<std::vector<std::string>> rows = {{"", "median", "min", "max", "MiB/s", "of its peer", "wanted"}};
