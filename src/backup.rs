@@ -228,7 +228,7 @@ fn copy(
     if is_staged(request, &snapshot) {
         return with_temporary(context, archive.directory(), |staged| {
             progress.set_phase(Phase::Copying);
-            stage(context, report, geometry, snapshot, staged)?;
+            stage(context, report, geometry, snapshot, (staged, &request.dest))?;
             progress.set_phase(Phase::Compressing);
             let read = |offset, chunk: &mut [u8]| {
                 let failed = |error| Error::os("cannot read back the copy of", &request.source, error);
@@ -255,7 +255,7 @@ fn stage(
     report: &mut Report,
     geometry: Geometry,
     mut snapshot: Snapshot,
-    staged: &Unpublished,
+    (staged, dest): (&Unpublished, &Path),
 ) -> Result<()> {
     staged.check_space(geometry.image_bytes)?;
     let mut clock = Stopwatch::start();
@@ -270,7 +270,7 @@ fn stage(
         staged
             .file()
             .write_all_at(&chunk[..bytes], offset)
-            .map_err(|error| Error::os("cannot write a temporary copy for", snapshot.path(), error))?;
+            .map_err(|error| Error::os("cannot write a temporary copy beside", dest, error))?;
         clock.lap(&mut report.writing);
         offset += bytes as u64;
         context.job.progress.add_work(bytes as u64 / 2);
@@ -327,8 +327,7 @@ fn forget_cached(context: &Context, file: &Unpublished) -> Result<()> {
     })
 }
 
-/// Lends a file that is removed afterwards unless it was published. Nobody waits for what follows, which may take a disk
-/// long where much was written: its pages make room in the cache for the host's, and it is closed.
+/// Lends a file that is removed afterwards unless it was published.
 fn with_temporary<T>(
     context: &Context,
     directory: &Arc<Directory>,
@@ -337,10 +336,13 @@ fn with_temporary<T>(
     let mut file = Unpublished::create(directory)?;
     let result = body(&mut file);
     file.discard();
-    context.later(move || {
-        let _ = fadvise(&**file.file(), 0, None, Advice::DontNeed);
-        drop(file);
-    });
+    // A disk may take long to free what was written, or to forget its pages in favour of the host's. Nobody waits for
+    // that who cancelled or who has got what he wanted; whoever has run out of space finds it free again.
+    if result.is_ok() || context.job.control.is_cancelled() {
+        context.later(move || {
+            let _ = fadvise(&**file.file(), 0, None, Advice::DontNeed);
+        });
+    }
     result
 }
 

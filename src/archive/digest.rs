@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Pieces that may wait to be hashed; they hold their memory.
-const LIMIT: usize = 2;
+const LIMIT: usize = 4;
 
 /// Takes pieces in their order and hashes them in that order, one pool task a piece, so that other jobs get their turns.
 pub struct Digest {

@@ -126,11 +126,6 @@ impl Snapshot {
         &self.stat
     }
 
-    /// The database, for messages.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// True if the snapshot keeps others from committing.
     pub fn blocks_writers(&self) -> bool {
         self.wal.is_none()
