@@ -59,6 +59,7 @@ void bench_commits(const Place &place) {
         }
     }
     writer.stop();
+    for (const char *name : {"cp", "db", "db.zst"}) fs::remove(place.out(name));
 
     std::vector<std::vector<std::string>> rows = {{"", "commits", "p50", "p99", "p99 of rounds", "max", "wanted"}};
     for (const auto &[name, run, clean] : contenders) {
