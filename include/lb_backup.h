@@ -65,8 +65,8 @@
 #define LB_MESSAGE_SIZE 1024
 
 /**
- * `lb_config::flags`: go on even if the start-up proof of DESIGN section 4 fails, because the caller knows that
- * nothing else in this process has any of the source databases open.
+ * `lb_config::flags`: go on even if the library cannot separate its file locks from the host's (see CAVEATS, same
+ * process), because the caller knows that nothing else in this process has any of the source databases open.
  */
 #define LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS 1
 

@@ -6,7 +6,7 @@ use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Existing, Unpublished, copied_mode};
 use crate::runtime::{Context, LogLevel};
 use crate::source::{self, Snapshot};
-use rustix::fs::{Advice, AtFlags, CWD, fadvise, statat};
+use rustix::fs::{Advice, AtFlags, CWD, Stat, fadvise, statat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -69,22 +69,7 @@ impl Request {
         if rustix::fs::FileType::from_raw_mode(directory_stat.st_mode) != rustix::fs::FileType::Directory {
             return Err(Error::os("cannot open the destination's directory", directory, rustix::io::Errno::NOTDIR));
         }
-        let is_own = |message: &str| Err(Error::invalid(format!("dest_path {:?} is {message}", self.dest)));
-        if let Ok(dest) = rustix::fs::stat(&self.dest)
-            && (dest.st_dev, dest.st_ino) == (source.st_dev, source.st_ino)
-        {
-            return is_own("the source itself");
-        }
-        let real_source = std::fs::canonicalize(&self.source)
-            .map_err(|error| Error::os("cannot open the source", &self.source, error))?;
-        let source_directory = real_source.parent().and_then(|parent| rustix::fs::stat(parent).ok());
-        let beside_source = source_directory
-            .is_some_and(|parent| (parent.st_dev, parent.st_ino) == (directory_stat.st_dev, directory_stat.st_ino));
-        for suffix in SIDECARS {
-            if beside_source && real_source.file_name().is_some_and(|source| with_suffix(source, suffix) == name) {
-                return is_own(&format!("the name of the source's {suffix} file"));
-            }
-        }
+        self.check_not_own(&source, &directory_stat, name)?;
         match statat(CWD, &self.dest, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) if self.existing == Existing::Refuse => {
                 let message = format!("the destination {:?} exists already", self.dest);
@@ -96,6 +81,26 @@ impl Request {
             _ => {}
         }
         self.check_no_sidecar()
+    }
+
+    /// Refuses to write onto the source or onto what SQLite keeps beside it, by whatever path.
+    fn check_not_own(&self, source: &Stat, directory: &Stat, name: &OsStr) -> Result<()> {
+        let same = |one: &Stat, other: &Stat| (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino);
+        let is_own = |what: &str| Err(Error::invalid(format!("dest_path {:?} is {what}", self.dest)));
+        if rustix::fs::stat(&self.dest).is_ok_and(|dest| same(&dest, source)) {
+            return is_own("the source itself");
+        }
+        let real_source = std::fs::canonicalize(&self.source)
+            .map_err(|error| Error::os("cannot open the source", &self.source, error))?;
+        let (Some(beside), Some(source_name)) = (real_source.parent(), real_source.file_name()) else { return Ok(()) };
+        if rustix::fs::stat(beside).is_ok_and(|beside| same(&beside, directory)) {
+            for suffix in SIDECARS {
+                if with_suffix(source_name, suffix) == name {
+                    return is_own(&format!("the name of the source's {suffix} file"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A log or journal beside a plain image would be replayed onto it by whoever opens it.

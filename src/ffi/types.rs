@@ -14,8 +14,8 @@ pub const LB_ABI_VERSION: u32 = 0;
 /// Bytes of every inline message, the terminating NUL included. Messages are UTF-8; a longer one loses its middle.
 pub const LB_MESSAGE_SIZE: usize = 1024;
 
-/// `lb_config::flags`: go on even if the start-up proof of DESIGN section 4 fails, because the caller knows that
-/// nothing else in this process has any of the source databases open.
+/// `lb_config::flags`: go on even if the library cannot separate its file locks from the host's (see CAVEATS, same
+/// process), because the caller knows that nothing else in this process has any of the source databases open.
 pub const LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS: u32 = 1;
 
 /// `lb_config::priority`: the pool's threads yield to everything else (nice 10, lowest best-effort I/O class).
