@@ -21,11 +21,19 @@ bool is_busy(const lbtest::SqlError &error) {
     return (error.code & 0xFF) == SQLITE_BUSY;
 }
 
+constexpr int kBusyTimeout = 10'000;
+
+// Patient from the first: preparing a statement reads the schema, under the other writer's lock.
+lbtest::Db open_patiently(const std::string &path) {
+    lbtest::Db db(path);
+    sqlite3_busy_timeout(db.handle(), kBusyTimeout);
+    return db;
+}
+
 class Writer {
 public:
     Writer(const std::string &database, const std::string &board, int index, std::uint64_t seed)
-        : db_(database), board_(board), index_(index), random_(seed) {
-        sqlite3_busy_timeout(db_.handle(), kBusyTimeout);
+        : db_(open_patiently(database)), board_(board), index_(index), random_(seed) {
         // Power loss is not the subject here; commits in quick succession are.
         db_.exec("PRAGMA synchronous=OFF");
         wal_ = db_.text("PRAGMA journal_mode") == "wal";
@@ -49,7 +57,6 @@ public:
     }
 
 private:
-    static constexpr int kBusyTimeout = 10'000;
 
     std::int64_t below(std::int64_t bound) {
         return static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(bound));
