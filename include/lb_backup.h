@@ -720,8 +720,8 @@ lb_status lb_backup_progress(const struct lb_job *job,
 /**
  * Asks a job to end as LB_STATUS_CANCELLED. Returns at once; idempotent; also for a job that waits in the queue.
  *
- * The job ends within milliseconds, leaves nothing behind, and still has to be joined or released. A job that has
- * published its archive succeeds all the same.
+ * The job ends within milliseconds, leaves nothing behind, and still has to be joined or released. The disk space of what
+ * it had written may come back a moment later. A job that has published its archive succeeds all the same.
  *
  * @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
  */

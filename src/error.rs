@@ -172,8 +172,11 @@ impl Error {
         Error { status, sqlite_code: 0, sys_errno: errno, message: format!("{operation} {path:?}: {error}{hint}") }
     }
 
-    /// A failed SQLite call. `errno` is what sqlite3_system_errno told, or 0.
+    /// A failed SQLite call. `errno` is that of the last failed system call, or 0: it may be an old one, and matters only
+    /// where SQLite says that the system failed it.
     pub fn sqlite(operation: &str, path: &Path, code: i32, errno: i32, reason: &str) -> Error {
+        use rusqlite::ffi::{SQLITE_CANTOPEN, SQLITE_IOERR};
+        let errno = if matches!(code & 0xff, SQLITE_CANTOPEN | SQLITE_IOERR) { errno } else { 0 };
         let status = Status::from_sqlite(code, errno);
         let system = if errno == 0 { String::new() } else { format!(", {}", io::Error::from_raw_os_error(errno)) };
         let message = format!("{operation} {path:?}: {reason} (SQLite code {code}{system})");

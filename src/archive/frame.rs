@@ -51,11 +51,9 @@ impl Compressors {
 }
 
 fn failed(what: &str, code: usize) -> Error {
-    let status = match zstd_safe::get_error_name(code) {
-        name if name.contains("memory") => Status::OutOfMemory,
-        _ => Status::Internal,
-    };
-    Error::new(status, format!("cannot {what}: {} (Zstandard)", zstd_safe::get_error_name(code)))
+    let reason = zstd_safe::get_error_name(code);
+    let status = if reason.contains("memory") { Status::OutOfMemory } else { Status::Internal };
+    Error::new(status, format!("cannot {what}: {reason} (Zstandard)"))
 }
 
 /// Bytes decompressed between two looks at the cancel token.

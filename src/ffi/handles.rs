@@ -71,6 +71,16 @@ fn key() -> u64 {
     *KEY.get_or_init(|| RandomState::new().hash_one("lb_job") & !MARK)
 }
 
+impl Slot {
+    /// What the handle of `generation` leads to, while it is open; `holder` is this slot's, locked.
+    fn opened<'a>(&self, holder: &'a Holder, generation: u64) -> Result<&'a Open> {
+        match holder {
+            Holder::Open(open) if self.generation.load(Ordering::Relaxed) == generation => Ok(open),
+            _ => Err(invalid()),
+        }
+    }
+}
+
 impl Table {
     fn slot(&'static self, index: usize) -> Option<&'static Slot> {
         self.segments.get(index / SEGMENT)?.get()?.get(index % SEGMENT)
@@ -81,12 +91,12 @@ impl Table {
         segment.get_or_init(|| (0..SEGMENT).map(|_| Slot::default()).collect()).get(index % SEGMENT)
     }
 
-    /// The slot and generation that a token means, whether or not it is stale.
-    fn decode(&'static self, token: *const lb_job) -> Option<(&'static Slot, u64)> {
+    /// The slot that a token means and its index, with the generation of the token, which may be stale.
+    fn decode(&'static self, token: *const lb_job) -> Result<(usize, &'static Slot, u64)> {
         let value = token.addr() as u64 ^ key();
-        let (index, generation) = (value & ((1 << SLOT_BITS) - 1), (value & !MARK) >> SLOT_BITS);
-        let slot = self.slot(index as usize).filter(|_| value & MARK != 0 && generation % 2 == 1)?;
-        Some((slot, generation))
+        let (index, generation) = ((value & ((1 << SLOT_BITS) - 1)) as usize, (value & !MARK) >> SLOT_BITS);
+        let slot = self.slot(index).filter(|_| value & MARK != 0 && generation % 2 == 1).ok_or_else(invalid)?;
+        Ok((index, slot, generation))
     }
 
     /// A slot that nobody writes to any more.
@@ -135,35 +145,27 @@ fn encode(index: usize, generation: u64) -> *mut lb_job {
 
 /// Finds what an open handle leads to.
 pub(super) fn find(token: *const lb_job) -> Result<Open> {
-    let (slot, generation) = TABLE.decode(token).ok_or_else(invalid)?;
+    let (_, slot, generation) = TABLE.decode(token)?;
     let holder = slot.holder.lock();
-    match &*holder {
-        Holder::Open(open) if slot.generation.load(Ordering::Relaxed) == generation => Ok(open.clone()),
-        _ => Err(invalid()),
-    }
+    slot.opened(&holder, generation).cloned()
 }
 
 /// Ends a handle. Of several threads that try, one gets the job.
 pub(super) fn close(token: *const lb_job) -> Result<Arc<Job>> {
-    let (slot, generation) = TABLE.decode(token).ok_or_else(invalid)?;
+    let (index, slot, generation) = TABLE.decode(token)?;
     let mut holder = slot.holder.lock();
-    let job = match &*holder {
-        Holder::Open(open) if slot.generation.load(Ordering::Relaxed) == generation => Arc::clone(&open.job),
-        _ => return Err(invalid()),
-    };
+    let job = Arc::clone(&slot.opened(&holder, generation)?.job);
     slot.generation.fetch_add(1, Ordering::Release);
     *holder = Holder::Draining(Arc::downgrade(&job));
     drop(holder);
-    // The index is what `decode` took it from.
-    let index = (token.addr() as u64 ^ key()) & ((1 << SLOT_BITS) - 1);
-    TABLE.free.lock().ended.push_back(index as usize);
+    TABLE.free.lock().ended.push_back(index);
     Ok(job)
 }
 
 /// Looks at a job's progress. Wait-free: a sequence lock's read side that never tries again, since a generation that has
 /// changed is an answer.
 pub(super) fn look(token: *const lb_job) -> Result<ProgressSnapshot> {
-    let (slot, generation) = TABLE.decode(token).ok_or_else(invalid)?;
+    let (_, slot, generation) = TABLE.decode(token)?;
     if slot.generation.load(Ordering::Acquire) != generation {
         return Err(invalid());
     }

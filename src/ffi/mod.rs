@@ -13,7 +13,7 @@ mod types;
 
 use crate::backup;
 use crate::error::{Error, Result, Status};
-use crate::job::{Job, Outcome};
+use crate::job::{Job, Outcome, Report};
 use crate::runtime;
 use boundary::{door, door_with_error};
 use callbacks::UserData;
@@ -83,8 +83,8 @@ pub unsafe extern "C" fn lb_backup_progress(job: *const lb_job, out_progress: *m
 
 /// Asks a job to end as LB_STATUS_CANCELLED. Returns at once; idempotent; also for a job that waits in the queue.
 ///
-/// The job ends within milliseconds, leaves nothing behind, and still has to be joined or released. A job that has
-/// published its archive succeeds all the same.
+/// The job ends within milliseconds, leaves nothing behind, and still has to be joined or released. The disk space of what
+/// it had written may come back a moment later. A job that has published its archive succeeds all the same.
 ///
 /// @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
 #[unsafe(no_mangle)]
@@ -244,8 +244,11 @@ fn start(raw: &lb_backup_options, options: convert::Options) -> Result<*mut lb_j
     let (token, job) = handles::open(dest_name, UserData(raw.user_data), make)?;
     let observer = callbacks::observer(token.addr(), raw, options.interval);
     let work: runtime::Work = Box::new(move |context, report| backup::run(&request, context, report));
-    runtime::submit(job, work, observer).inspect_err(|_| {
-        // Nobody has seen the handle yet, so it is open.
+    runtime::submit(Arc::clone(&job), work, observer).inspect_err(|error| {
+        // lb_backup_jobs may have shown the handle: whoever waits for the job already learns that it is over, and whoever
+        // has ended the handle already has done what is left to do.
+        job.end(Err(error.clone()), Report::default());
+        job.finish();
         let _ = handles::close(token);
     })?;
     Ok(token)

@@ -27,6 +27,9 @@ use std::time::Instant;
 /// What a job does, on the I/O side. The report is told whatever the result.
 pub type Work = Box<dyn FnOnce(&Context, &mut Report) -> Result<()> + Send>;
 
+/// Tasks beyond which [`Context::later`] puts nothing off: each holds a file open, and its disk space.
+const LATER_LIMIT: usize = 16;
+
 /// What a running job has at hand.
 pub struct Context {
     /// Itself.
@@ -49,9 +52,13 @@ impl Context {
         window.next()?.ok_or_else(lost)
     }
 
-    /// Does on another thread of the I/O side what nobody has to wait for. Each job does this a few times at most.
+    /// Does on another thread of the I/O side what nobody has to wait for; here and now if too much waits there already.
     pub fn later(&self, body: impl FnOnce() + Send + 'static) {
-        self.shared.blocking.submit(body);
+        if self.shared.blocking.pending() < LATER_LIMIT {
+            self.shared.blocking.submit(body);
+        } else {
+            body();
+        }
     }
 
     /// A line for the host's log.

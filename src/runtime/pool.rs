@@ -32,6 +32,11 @@ impl Pool {
         self.workers
     }
 
+    /// How many tasks wait for a thread.
+    pub fn pending(&self) -> usize {
+        self.state.lock().tasks.len()
+    }
+
     /// Runs `task` soon. It must neither block nor panic. Who submits bounds how many of its tasks are pending.
     pub fn submit(&self, task: impl FnOnce() + Send + 'static) {
         self.state.lock().tasks.push_back(Box::new(task));

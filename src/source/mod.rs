@@ -13,7 +13,7 @@ pub use integrity::check_integrity;
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Patience};
 use pages::PageSet;
-use raw::Which;
+use raw::{Failure, Which};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
@@ -103,7 +103,7 @@ impl Snapshot {
             "wal" => Some(Wal {
                 size_at_start: self.file_size(Which::Journal)?,
                 pages: pages::pages_in_wal(&self.connection, self.page_size, self.page_count, &self.job.control)
-                    .map_err(|code| self.raw_error("cannot read the write-ahead log of", code))?
+                    .map_err(|failure| self.raw_error("cannot read the write-ahead log of", failure))?
                     .ok_or_else(Error::cancelled)?,
             }),
             _ => None,
@@ -135,7 +135,7 @@ impl Snapshot {
     pub fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         self.check_wal_growth()?;
         let complete = raw::read_at(&self.connection, Which::Database, buffer, offset)
-            .map_err(|code| self.raw_error("cannot read", code))?;
+            .map_err(|failure| self.raw_error("cannot read", failure))?;
         let in_file = if complete { u64::MAX } else { self.file_size(Which::Database)? };
         self.overlay(offset, in_file, buffer)?;
         if crate::hooks::on("no-snapshot") {
@@ -198,8 +198,11 @@ impl Snapshot {
     }
 
     fn check_wal_growth(&self) -> Result<()> {
+        if self.wal_limit == 0 {
+            return Ok(());
+        }
         let growth = self.wal_growth()?;
-        if self.wal_limit != 0 && growth > self.wal_limit {
+        if growth > self.wal_limit {
             let message = format!(
                 "the write-ahead log of {:?} grew by {growth} bytes while it was read, wal_limit_bytes allows {}",
                 self.path, self.wal_limit
@@ -226,7 +229,7 @@ impl Snapshot {
     }
 
     fn check_unmoved(&self) -> Result<()> {
-        let moved = raw::has_moved(&self.connection).map_err(|code| self.raw_error("cannot look at", code))?;
+        let moved = raw::has_moved(&self.connection).map_err(|failure| self.raw_error("cannot look at", failure))?;
         let same = !moved
             && rustix::fs::stat(&self.path)
                 .is_ok_and(|now| (now.st_dev, now.st_ino) == (self.stat.st_dev, self.stat.st_ino));
@@ -238,7 +241,7 @@ impl Snapshot {
     }
 
     fn file_size(&self, which: Which) -> Result<u64> {
-        raw::size(&self.connection, which).map_err(|code| self.raw_error("cannot look at", code))
+        raw::size(&self.connection, which).map_err(|failure| self.raw_error("cannot look at", failure))
     }
 
     fn pragma<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<T> {
@@ -252,9 +255,8 @@ impl Snapshot {
         sqlite_error(operation, &self.path, error, errno)
     }
 
-    fn raw_error(&self, operation: &str, code: i32) -> Error {
-        let errno = raw::system_errno(&self.connection);
-        Error::sqlite(operation, &self.path, code, errno, ffi::code_to_str(code))
+    fn raw_error(&self, operation: &str, failure: Failure) -> Error {
+        Error::sqlite(operation, &self.path, failure.code, failure.errno, ffi::code_to_str(failure.code))
     }
 
     fn corrupt(&self, reason: &str) -> Error {
@@ -313,7 +315,7 @@ fn open_error(path: &Path, error: rusqlite::Error) -> Error {
     sqlite_error("cannot open the source", path, error, errno)
 }
 
-/// Keeps SQLite's code and text. `errno` matters only where SQLite says that the system failed it.
+/// Keeps SQLite's code and text.
 fn sqlite_error(operation: &str, path: &Path, error: rusqlite::Error, errno: i32) -> Error {
     let (code, reason) = match &error {
         rusqlite::Error::SqliteFailure(failure, message) => (
@@ -322,6 +324,5 @@ fn sqlite_error(operation: &str, path: &Path, error: rusqlite::Error, errno: i32
         ),
         other => (ffi::SQLITE_ERROR, other.to_string()),
     };
-    let errno = if matches!(code & 0xff, ffi::SQLITE_CANTOPEN | ffi::SQLITE_IOERR) { errno } else { 0 };
     Error::sqlite(operation, path, code, errno, &reason)
 }

@@ -1,6 +1,6 @@
 //! Which pages the write-ahead log holds.
 
-use super::raw::{self, Code, Which};
+use super::raw::{self, Failure, Which};
 use crate::job::Control;
 use rusqlite::Connection;
 
@@ -45,7 +45,7 @@ pub(super) fn pages_in_wal(
     page_size: u32,
     page_count: u32,
     control: &Control,
-) -> Result<Option<PageSet>, Code> {
+) -> Result<Option<PageSet>, Failure> {
     let mut pages = PageSet::default();
     let frame = FRAME_HEADER + u64::from(page_size);
     let frames = raw::size(connection, Which::Journal)?.saturating_sub(WAL_HEADER) / frame;

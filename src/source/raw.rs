@@ -14,11 +14,23 @@ pub(super) enum Which {
     Journal,
 }
 
-/// A failed call: SQLite's extended result code.
-pub(super) type Code = c_int;
+/// A failed call.
+pub(super) struct Failure {
+    /// SQLite's extended result code.
+    pub(super) code: c_int,
+    /// errno of the system call behind it, or 0.
+    pub(super) errno: i32,
+}
+
+impl From<c_int> for Failure {
+    /// A failure without a system call behind it.
+    fn from(code: c_int) -> Failure {
+        Failure { code, errno: 0 }
+    }
+}
 
 /// Reads `buffer.len()` bytes at `offset`. What lies beyond the end of the file becomes zeros; false if there was such.
-pub(super) fn read_at(connection: &Connection, which: Which, buffer: &mut [u8], offset: u64) -> Result<bool, Code> {
+pub(super) fn read_at(connection: &Connection, which: Which, buffer: &mut [u8], offset: u64) -> Result<bool, Failure> {
     let amount = c_int::try_from(buffer.len()).map_err(|_| ffi::SQLITE_TOOBIG)?;
     let offset = i64::try_from(offset).map_err(|_| ffi::SQLITE_TOOBIG)?;
     let Some((file, methods)) = file(connection, which)? else {
@@ -31,24 +43,24 @@ pub(super) fn read_at(connection: &Connection, which: Which, buffer: &mut [u8], 
         ffi::SQLITE_OK => Ok(true),
         // The VFS has filled the rest with zeros (https://sqlite.org/c3ref/io_methods.html).
         ffi::SQLITE_IOERR_SHORT_READ => Ok(false),
-        code => Err(code),
+        code => Err(failure(file, methods, code)),
     }
 }
 
 /// The file's size in bytes; 0 if there is none.
-pub(super) fn size(connection: &Connection, which: Which) -> Result<u64, Code> {
+pub(super) fn size(connection: &Connection, which: Which) -> Result<u64, Failure> {
     let Some((file, methods)) = file(connection, which)? else { return Ok(0) };
     let file_size = methods.xFileSize.ok_or(ffi::SQLITE_MISUSE)?;
     let mut size = 0i64;
     // SAFETY: `file` is open (see `file`), and `size` outlives the call.
     match unsafe { file_size(file, &mut size) } {
         ffi::SQLITE_OK => Ok(u64::try_from(size).unwrap_or(0)),
-        code => Err(code),
+        code => Err(failure(file, methods, code)),
     }
 }
 
 /// True if the database's name no longer leads to the file that is open.
-pub(super) fn has_moved(connection: &Connection) -> Result<bool, Code> {
+pub(super) fn has_moved(connection: &Connection) -> Result<bool, Failure> {
     let mut moved: c_int = 0;
     control(connection, ffi::SQLITE_FCNTL_HAS_MOVED, (&raw mut moved).cast())?;
     Ok(moved != 0)
@@ -58,6 +70,16 @@ pub(super) fn has_moved(connection: &Connection) -> Result<bool, Code> {
 pub(super) fn system_errno(connection: &Connection) -> i32 {
     // SAFETY: the handle is open for as long as the connection lives.
     unsafe { ffi::sqlite3_system_errno(connection.handle()) }
+}
+
+/// A failed method of `file`, which keeps the errno itself: the connection knows only of calls that it made.
+fn failure(file: *mut ffi::sqlite3_file, methods: &ffi::sqlite3_io_methods, code: c_int) -> Failure {
+    let mut errno: c_int = 0;
+    if let Some(file_control) = methods.xFileControl {
+        // SAFETY: `file` is open, as its caller has just used it, and the operation fills an int.
+        unsafe { file_control(file, ffi::SQLITE_FCNTL_LAST_ERRNO, (&raw mut errno).cast()) };
+    }
+    Failure { code, errno }
 }
 
 /// True if this SQLite was compiled with the table that gives pages as the pager sees them.
@@ -73,7 +95,7 @@ pub(super) fn has_page_table() -> bool {
 fn file(
     connection: &Connection,
     which: Which,
-) -> Result<Option<(*mut ffi::sqlite3_file, &'static ffi::sqlite3_io_methods)>, Code> {
+) -> Result<Option<(*mut ffi::sqlite3_file, &'static ffi::sqlite3_io_methods)>, Failure> {
     let operation = match which {
         Which::Database => ffi::SQLITE_FCNTL_FILE_POINTER,
         Which::Journal => ffi::SQLITE_FCNTL_JOURNAL_POINTER,
@@ -89,11 +111,11 @@ fn file(
     Ok(methods.map(|methods| (file, methods)))
 }
 
-fn control(connection: &Connection, operation: c_int, argument: *mut std::ffi::c_void) -> Result<(), Code> {
+fn control(connection: &Connection, operation: c_int, argument: *mut std::ffi::c_void) -> Result<(), Failure> {
     // SAFETY: the handle is open, the schema name is NUL-terminated, and every caller passes the out-pointer that its
     // operation is documented to fill.
     match unsafe { ffi::sqlite3_file_control(connection.handle(), c"main".as_ptr(), operation, argument) } {
         ffi::SQLITE_OK => Ok(()),
-        code => Err(code),
+        code => Err(code.into()),
     }
 }
