@@ -411,19 +411,13 @@ struct Log {
     }
 };
 
-class Logging : public ApiTest {
+class Logging : public ConfiguredTest {
 protected:
-    void SetUp() override {
-        ApiTest::SetUp();
-        ASSERT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
+    lb_config configuration() override {
         auto wanted = config();
         wanted.user_data = &log;
         wanted.on_log = Log::write;
-        ASSERT_EQ(lb_configure(&wanted, nullptr), LB_STATUS_OK);
-    }
-    void TearDown() override {
-        EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
-        EXPECT_EQ(lb_configure(nullptr, nullptr), LB_STATUS_OK);
+        return wanted;
     }
     Log log;
 };

@@ -122,18 +122,12 @@ INSTANTIATE_TEST_SUITE_P(Kinds, HeldCancel, throttled_kinds(), name_of_kind);
 
 // ------------------------------------------------------------------------------------------------------------ queued
 
-class CancelQueued : public ApiTest {
+class CancelQueued : public ConfiguredTest {
 protected:
-    void SetUp() override {
-        ApiTest::SetUp();
-        ASSERT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
+    lb_config configuration() override {
         auto one_at_a_time = config();
         one_at_a_time.max_concurrent_jobs = 1;
-        ASSERT_EQ(lb_configure(&one_at_a_time, nullptr), LB_STATUS_OK);
-    }
-    void TearDown() override {
-        EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
-        EXPECT_EQ(lb_configure(nullptr, nullptr), LB_STATUS_OK);
+        return one_at_a_time;
     }
     DatabaseOptions database() const override { return sizable(); }
 };

@@ -76,6 +76,23 @@ protected:
     const fs::path out = dir / "out";
 };
 
+/// A test that sets up the library in its own way, and leaves it shut down and with the defaults.
+class ConfiguredTest : public ApiTest {
+protected:
+    void SetUp() override {
+        ApiTest::SetUp();
+        ASSERT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
+        const auto wanted = configuration();
+        ASSERT_EQ(lb_configure(&wanted, nullptr), LB_STATUS_OK);
+    }
+    void TearDown() override {
+        EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
+        EXPECT_EQ(lb_configure(nullptr, nullptr), LB_STATUS_OK);
+    }
+
+    virtual lb_config configuration() = 0;
+};
+
 /// A test after which everything must be as before: the destination's directory with an earlier backup in it, the
 /// process's descriptors and threads, the table of handles. One backup goes ahead, so that the library already runs.
 class CleanTest : public ApiTest {

@@ -198,19 +198,13 @@ INSTANTIATE_TEST_SUITE_P(Formats, WalLimit, both_formats(), name_of_format);
 
 // ------------------------------------------------------------------------------------------------------------ queue
 
-class FullQueue : public ApiTest {
+class FullQueue : public ConfiguredTest {
 protected:
-    void SetUp() override {
-        ApiTest::SetUp();
-        ASSERT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
+    lb_config configuration() override {
         auto one_of_each = config();
         one_of_each.max_concurrent_jobs = 1;
         one_of_each.queue_length = 1;
-        ASSERT_EQ(lb_configure(&one_of_each, nullptr), LB_STATUS_OK);
-    }
-    void TearDown() override {
-        EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
-        EXPECT_EQ(lb_configure(nullptr, nullptr), LB_STATUS_OK);
+        return one_of_each;
     }
     DatabaseOptions database() const override { return sizable(); }
 };

@@ -57,23 +57,12 @@ static void nothing_to_show(lb_job *job, const lb_progress *progress, void *unus
     (void)job, (void)progress, (void)unused;
 }
 
-/* Every thread of the library is up and alive while this job runs, the one for callbacks included. */
-static lb_job *start_busy_job(const char *directory) {
-    host_path source = path_in(directory, "game.db"), destination = path_in(directory, "copy.db.zst");
-    sqlite3 *db = host_create(source.s, "WAL", ROWS_TO_HOLD);
-    CHECK(sqlite3_close(db) == SQLITE_OK);
-    lb_backup_options options = slow_options();
-    options.on_progress = nothing_to_show;
-    options.progress_interval_ms = 1;
-    return start_held(source.s, destination.s, options);
-}
-
 static void handlers_run_on_host_threads(const char *directory) {
     pthread_t threads[3];
     for (int i = 0; i < 3; i++) CHECK(pthread_create(&threads[i], NULL, idle_until_finished, NULL) == 0);
     task_list host_threads = tasks();
     CHECK(handle(SIGUSR1) && handle(SIGALRM));
-    lb_job *job = start_busy_job(directory);
+    lb_job *job = start_held_with_callbacks(directory, nothing_to_show);
     struct itimerval every_millisecond = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
     CHECK(setitimer(ITIMER_REAL, &every_millisecond, NULL) == 0);
     while (hits_so_far() < ENOUGH_HITS) {
@@ -110,7 +99,7 @@ static void blocked_signals_stay_pending(const char *directory) {
     sigemptyset(&ordinary);
     for (int s = 1; s <= SIGRTMAX; s++)
         if (is_ordinary(s)) sigaddset(&ordinary, s);
-    lb_job *job = start_busy_job(directory); /* with everything unblocked: the library's threads inherit nothing */
+    lb_job *job = start_held_with_callbacks(directory, nothing_to_show); /* with everything unblocked: the library's threads inherit nothing */
     task_list here = {1, {thread_id()}};
     CHECK(pthread_sigmask(SIG_BLOCK, &ordinary, &old) == 0);
     atomic_store(&hits, 0);
@@ -135,7 +124,7 @@ static void dispositions_and_mask_stay(const char *directory) {
     memset(before, 0, sizeof before);
     CHECK(pthread_sigmask(SIG_BLOCK, NULL, &mask) == 0);
     for (int s = 1; s <= SIGRTMAX; s++) sigaction(s, NULL, &before[s]);
-    lb_job *job = start_busy_job(directory);
+    lb_job *job = start_held_with_callbacks(directory, nothing_to_show);
     CHECK_STATUS(lb_backup_cancel(job), LB_STATUS_OK);
     JOIN(job, LB_STATUS_CANCELLED);
     CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK);

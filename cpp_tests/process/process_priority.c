@@ -53,13 +53,7 @@ static void *idle_until_finished(void *unused) {
 }
 
 static lb_job *start_job_with_callbacks(const char *directory) {
-    host_path source = path_in(directory, "game.db"), destination = path_in(directory, "copy.db.zst");
-    sqlite3 *db = host_create(source.s, "WAL", ROWS_TO_HOLD);
-    CHECK(sqlite3_close(db) == SQLITE_OK);
-    lb_backup_options options = slow_options();
-    options.on_progress = remember_callback_thread;
-    options.progress_interval_ms = 1;
-    lb_job *job = start_held(source.s, destination.s, options);
+    lb_job *job = start_held_with_callbacks(directory, remember_callback_thread);
     WAIT_FOR(atomic_load(&callback_thread) != 0);
     return job;
 }

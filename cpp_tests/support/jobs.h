@@ -74,6 +74,17 @@ static inline lb_job *start_held(const char *source, const char *destination, lb
     return job;
 }
 
+/* A job that is held and calls back every millisecond: every thread of the library is up and alive meanwhile. */
+static inline lb_job *start_held_with_callbacks(const char *directory, lb_progress_fn on_progress) {
+    host_path source = path_in(directory, "game.db"), destination = path_in(directory, "copy.db.zst");
+    sqlite3 *db = host_create(source.s, "WAL", ROWS_TO_HOLD);
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+    lb_backup_options options = slow_options();
+    options.on_progress = on_progress;
+    options.progress_interval_ms = 1;
+    return start_held(source.s, destination.s, options);
+}
+
 /* Joins a job, which must have ended as said. */
 #define JOIN(job, wanted)                                                                         \
     do {                                                                                          \
