@@ -144,6 +144,11 @@
 #define LB_LOG_INFO 2
 
 /**
+ * The version of the format that this library writes, and the newest that it reads.
+ */
+#define FORMAT_VERSION 1
+
+/**
  * The outcome of a call or of a job. The values are frozen; new ones are added at the end.
  */
 enum lb_status
@@ -479,15 +484,15 @@ typedef struct lb_result {
      */
     uint64_t compressing_ns;
     /**
-     * Nanoseconds spent writing and hashing the archive.
+     * Nanoseconds spent writing the archive.
      */
     uint64_t writing_ns;
     /**
-     * Nanoseconds spent in fsync.
+     * Nanoseconds spent waiting for the disk to have what was written, all threads added up.
      */
     uint64_t syncing_ns;
     /**
-     * Nanoseconds spent verifying.
+     * Nanoseconds spent reading back and verifying, all threads added up.
      */
     uint64_t verifying_ns;
     /**
@@ -536,13 +541,15 @@ typedef struct lb_backup_options {
      */
     uint32_t digest;
     /**
-     * Bytes of a chunk, 65536 to 8388608, rounded down to whole pages; 0 adapts to the database's size. Memory in use
-     * is a small multiple of this, whatever the size of the database.
+     * Bytes of a chunk, 65536 to 8388608, rounded down to whole pages; 0 adapts to the size of the database and the speed
+     * of its disk, between 262144 and 8388608, or is that of reuse_path. Memory in use is a small multiple of this, plus
+     * some 150 bytes per chunk of an archive; no archive has more than 1048576 chunks.
      */
     uint64_t chunk_size;
     /**
-     * Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. Does not slow the raw copy of a
-     * rollback-journal source, as its writers wait meanwhile: for a plain image that is the whole copy.
+     * Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. It bounds what is read from the source
+     * and with that what is written, and read back, of the archive. Does not slow the raw copy of a rollback-journal
+     * source, as its writers wait meanwhile: for a plain image that is the whole copy.
      */
     uint64_t max_bytes_per_second;
     /**
@@ -571,6 +578,14 @@ typedef struct lb_backup_options {
      * May be NULL.
      */
     lb_complete_fn on_complete;
+    /**
+     * NULL, or an earlier compressed archive of the same database, made by this library: chunks that have not changed
+     * since are taken from it instead of being compressed again, each checked by its hash first, with the level that
+     * they have there. May be dest_path itself. The new archive is complete without it. LB_STATUS_NOT_FOUND if it does
+     * not exist; one that is damaged or of another kind costs a warning in the log and the time that it would have
+     * saved. For LB_FORMAT_ZSTD only. Name only an archive that you trust as you trust your own.
+     */
+    const char *reuse_path;
 } lb_backup_options;
 
 /**
@@ -661,7 +676,8 @@ typedef struct lb_config {
      */
     uint32_t workers;
     /**
-     * Jobs that run at the same time, 1 to 64; 0 means one per processor, at least 2, at most 8.
+     * Jobs that run at the same time, 1 to 64; 0 means two more than there are processors, at least 4, at most 8. Of three
+     * or more, one is kept from sources of over 16 MiB, so that a small one is not stuck behind large ones.
      */
     uint32_t max_concurrent_jobs;
     /**

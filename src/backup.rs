@@ -1,12 +1,12 @@
 //! A backup, from its request to a published archive.
 
-use crate::archive::{self, Digest, Encoding, Geometry, Output, WriteOptions, Written};
+use crate::archive::{self, Encoding, Image, Output, OutputOptions, Parent, Plan, ReadBack, Versions};
 use crate::error::{Error, Result, Status};
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Existing, Unpublished, copied_mode};
 use crate::runtime::{Context, LogLevel};
 use crate::source::{self, Snapshot};
-use rustix::fs::{Advice, AtFlags, CWD, Stat, fadvise, statat};
+use rustix::fs::{Advice, AtFlags, CWD, FileType, Mode, Stat, fadvise, statat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -43,6 +43,8 @@ pub struct Request {
     pub digest: bool,
     /// Bytes of a chunk; None adapts.
     pub chunk_bytes: Option<u64>,
+    /// An earlier archive to take unchanged chunks from.
+    pub reuse: Option<PathBuf>,
     /// How long to wait for locks.
     pub busy_timeout: Duration,
     /// Most growth of the write-ahead log in bytes, 0 for no limit.
@@ -52,15 +54,14 @@ pub struct Request {
 /// Suffixes of the files that SQLite keeps beside a database.
 const SIDECARS: [&str; 3] = ["-wal", "-journal", "-shm"];
 
-/// Chunk sizes that the library chooses by itself.
-const PLAIN_CHUNK: u64 = 1 << 20;
-const SMALLEST_CHUNK: u64 = 256 << 10;
-const LARGEST_CHUNK: u64 = 2 << 20;
+/// What a raw copy is made of: nobody can commit to its source meanwhile.
+const STAGED_STEP: u64 = 1 << 20;
 
 impl Request {
     /// Finds what can be told without opening anything: right on the host side, where a descriptor of the database must
-    /// never be opened or closed. The job finds the rest, and all of this again where it matters.
-    pub fn check(&self) -> Result<()> {
+    /// never be opened or closed. The job finds the rest, and all of this again where it matters. Tells the size of the
+    /// source.
+    pub fn check(&self) -> Result<u64> {
         source::check_sqlite()?;
         let source = source::stat_database(&self.source)?;
         let (directory, name) = self.dest_parts()?;
@@ -80,7 +81,19 @@ impl Request {
             }
             _ => {}
         }
-        self.check_no_sidecar()
+        self.check_no_sidecar()?;
+        self.check_reuse()?;
+        Ok(u64::try_from(source.st_size).unwrap_or_default())
+    }
+
+    /// An archive that is not there is a mistake of the caller's; one that is damaged shows when it is read, and is none.
+    fn check_reuse(&self) -> Result<()> {
+        let Some(path) = &self.reuse else { return Ok(()) };
+        let stat = rustix::fs::stat(path).map_err(|error| Error::os("cannot open reuse_path", path, error))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(()),
+            _ => Err(Error::invalid(format!("reuse_path {path:?} is not a file"))),
+        }
     }
 
     /// Refuses to write onto the source or onto what SQLite keeps beside it, by whatever path.
@@ -121,14 +134,6 @@ impl Request {
             _ => Err(Error::invalid(format!("dest_path {:?} names no file", self.dest))),
         }
     }
-
-    fn chunk_bytes(&self, image_bytes: u64) -> u64 {
-        self.chunk_bytes.unwrap_or(match self.encoding {
-            Encoding::Image => PLAIN_CHUNK,
-            // Large chunks compress better, small ones keep all threads busy to the end.
-            Encoding::Zstd { .. } => (image_bytes / 64).next_power_of_two().clamp(SMALLEST_CHUNK, LARGEST_CHUNK),
-        })
-    }
 }
 
 fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
@@ -164,47 +169,43 @@ fn fill_and_publish(
     let snapshot = Snapshot::begin(&request.source, job, request.busy_timeout, request.wal_limit)?;
     clock.lap(&mut report.waiting);
     let mode = copied_mode(snapshot.stat(), archive.file())?;
-    let geometry = geometry_of(request, &snapshot, report);
-    job.progress.set_total(geometry.image_bytes, total_work(request, &snapshot, geometry));
+    tell_image(&snapshot, report);
+    let work = total_work(request, &snapshot, report.image_bytes);
+    job.progress.set_total(report.image_bytes, work);
 
-    // While writers wait, nothing is done that can be done later.
-    let hash_early = request.digest && (!snapshot.blocks_writers() || is_staged(request, &snapshot));
-    let digest = hash_early.then(Digest::new);
-    let written = copy(request, context, report, geometry, snapshot, archive, digest.as_ref())?;
-    report.archive_bytes = written.bytes;
+    copy(request, context, report, snapshot, archive)?;
 
     job.control.check()?;
     job.progress.set_phase(Phase::Syncing);
     let mut clock = Stopwatch::start();
-    sync(context, archive)?;
+    sync(context, archive, mode)?;
     clock.lap(&mut report.syncing);
 
-    job.progress.set_phase(Phase::Verifying);
-    verify(request, context, archive, &written, digest, report)?;
-    clock.lap(&mut report.verifying);
+    if request.verify == Verify::Full {
+        job.progress.set_phase(Phase::Verifying);
+        verify_image(request, context, archive)?;
+        clock.lap(&mut report.verifying);
+    }
 
     job.control.check()?;
     request.check_no_sidecar()?;
-    archive.publish(name, mode, request.existing)?;
+    archive.publish(name, request.existing)?;
     clock.lap(&mut report.syncing);
     Ok(())
 }
 
-fn geometry_of(request: &Request, snapshot: &Snapshot, report: &mut Report) -> Geometry {
+fn tell_image(snapshot: &Snapshot, report: &mut Report) {
     let (page_size, page_count) = (snapshot.page_size(), snapshot.page_count());
-    let image_bytes = u64::from(page_size) * u64::from(page_count);
     report.page_size = if page_count == 0 { 0 } else { page_size };
     report.pages = page_count.into();
-    report.image_bytes = image_bytes;
-    Geometry::new(page_size, page_count, request.chunk_bytes(image_bytes))
+    report.image_bytes = u64::from(page_size) * u64::from(page_count);
 }
 
 /// Work is counted in bytes copied: staging counts half, reading back a quarter.
-fn total_work(request: &Request, snapshot: &Snapshot, geometry: Geometry) -> u64 {
-    let bytes = geometry.image_bytes;
-    let staged = if is_staged(request, snapshot) { bytes / 2 } else { 0 };
-    let verified = if request.verify == Verify::None { 0 } else { archive::verify_work(bytes) };
-    bytes + staged + verified
+fn total_work(request: &Request, snapshot: &Snapshot, image_bytes: u64) -> u64 {
+    let staged = if is_staged(request, snapshot) { image_bytes / 2 } else { 0 };
+    let verified = if request.verify == Verify::None { 0 } else { archive::verify_work(image_bytes) };
+    image_bytes + staged + verified
 }
 
 /// A compressed backup of a rollback-journal source is copied raw first: nobody can commit while it is read.
@@ -212,103 +213,158 @@ fn is_staged(request: &Request, snapshot: &Snapshot) -> bool {
     snapshot.blocks_writers() && request.encoding != Encoding::Image
 }
 
-/// The image into the file. Returns what the file must read back as.
+/// The image into the file, and the proof that it is there.
 fn copy(
     request: &Request,
     context: &Context,
     report: &mut Report,
-    geometry: Geometry,
-    mut snapshot: Snapshot,
+    snapshot: Snapshot,
     archive: &Unpublished,
-    digest: Option<&Digest>,
-) -> Result<Written> {
+) -> Result<()> {
     let progress = context.job.progress;
-    let options = WriteOptions {
-        encoding: request.encoding,
-        hash_pieces: request.verify != Verify::None,
-        digest,
-        throttled: !snapshot.blocks_writers() || is_staged(request, &snapshot),
+    let staged = is_staged(request, &snapshot);
+    // While writers wait, nothing is done that can be done later.
+    let writers_wait = snapshot.blocks_writers() && !staged;
+    let plan = Arc::new(plan(request, context, &snapshot, !writers_wait));
+    let options = OutputOptions {
+        digest: request.digest,
+        read_back: match request.verify {
+            Verify::None => ReadBack::No,
+            Verify::Quick => ReadBack::Cached,
+            Verify::Full => ReadBack::FromDisk,
+        },
+        later: writers_wait,
     };
-    let output = Output::new(archive.file(), &request.dest);
-    if is_staged(request, &snapshot) {
-        return with_temporary(context, archive.directory(), |staged| {
+    let mut output = Output::new(context, archive.file(), &request.dest, options);
+    if staged {
+        with_temporary(context, archive.directory(), |raw| {
             progress.set_phase(Phase::Copying);
-            stage(context, report, geometry, snapshot, (staged, &request.dest))?;
+            stage(context, report, &plan, snapshot, (raw, &request.dest))?;
             progress.set_phase(Phase::Compressing);
-            let read = |offset, chunk: &mut [u8]| {
-                let failed = |error| Error::os("cannot read back the copy of", &request.source, error);
-                staged.file().read_exact_at(chunk, offset).map_err(failed)
-            };
-            archive::write(context, report, geometry, &options, read, output)
-        });
+            let mut image = Staged { file: raw.file(), source: &request.source };
+            archive::write(context, report, &plan, &mut image, &mut output)
+        })?;
+    } else if request.encoding == Encoding::Image {
+        progress.set_phase(Phase::Copying);
+        archive.check_space(plan.image_bytes())?;
+        archive::write(context, report, &plan, &mut Live(Some(snapshot)), &mut output)?;
+    } else {
+        progress.set_phase(Phase::Compressing);
+        archive::write(context, report, &plan, &mut Live(Some(snapshot)), &mut output)?;
     }
-    let phase = if request.encoding == Encoding::Image { Phase::Copying } else { Phase::Compressing };
-    progress.set_phase(phase);
-    if request.encoding == Encoding::Image {
-        archive.check_space(geometry.image_bytes)?;
+    let finished = output.finish(report)?;
+    report.archive_bytes = finished.bytes;
+    report.sha256 = finished.sha256;
+    Ok(())
+}
+
+fn plan(request: &Request, context: &Context, snapshot: &Snapshot, throttled: bool) -> Plan {
+    let parent = request.reuse.as_ref().and_then(|path| open_parent(context, path, snapshot.page_size()));
+    Plan {
+        encoding: request.encoding,
+        page_size: snapshot.page_size(),
+        page_count: snapshot.page_count(),
+        // Other chunks would find nothing in the parent.
+        chunk_bytes: request.chunk_bytes.or_else(|| parent.as_ref().map(|parent| parent.chunk_bytes().into())),
+        throttled,
+        parent,
+        written_by: Versions {
+            library: env!("CARGO_PKG_VERSION").into(),
+            sqlite: source::sqlite_version().into(),
+            zstd: archive::zstd_version().into(),
+        },
     }
-    let read = |offset, chunk: &mut [u8]| snapshot.read(offset, chunk);
-    let written = archive::write(context, report, geometry, &options, read, output)?;
+}
+
+/// What an earlier archive saves is time: if it cannot be used, that is no reason to have no backup.
+fn open_parent(context: &Context, path: &Path, page_size: u32) -> Option<Parent> {
+    match Parent::open(path) {
+        Ok(parent) if parent.page_size() == page_size => Some(parent),
+        Ok(parent) => {
+            let message = format!(
+                "nothing is taken from {path:?}: its pages have {} bytes, the source's {page_size}",
+                parent.page_size()
+            );
+            context.log(LogLevel::Warning, message);
+            None
+        }
+        Err(error) => {
+            context.log(LogLevel::Warning, format!("nothing is taken from {path:?}: {error}"));
+            None
+        }
+    }
+}
+
+/// A snapshot as an image; let go as soon as the last page is read.
+struct Live(Option<Snapshot>);
+
+impl Image for Live {
+    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        match &mut self.0 {
+            Some(snapshot) => snapshot.read(offset, buffer),
+            None => Err(Error::new(Status::Internal, "a snapshot was read after its end")),
+        }
+    }
+
+    fn finish(&mut self, report: &mut Report) -> Result<()> {
+        match self.0.take() {
+            Some(snapshot) => release(snapshot, report),
+            None => Ok(()),
+        }
+    }
+}
+
+fn release(snapshot: Snapshot, report: &mut Report) -> Result<()> {
     report.wal_growth = snapshot.wal_growth()?;
     report.source_lock = snapshot.finish()?;
-    Ok(written)
+    Ok(())
+}
+
+/// A raw copy as an image.
+struct Staged<'a> {
+    file: &'a File,
+    source: &'a Path,
+}
+
+impl Image for Staged<'_> {
+    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let failed = |error| Error::os("cannot read back the copy of", self.source, error);
+        self.file.read_exact_at(buffer, offset).map_err(failed)
+    }
+
+    fn finish(&mut self, _: &mut Report) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Copies the image as it is to a private file, as fast as the disk takes it, and lets the source go.
 fn stage(
     context: &Context,
     report: &mut Report,
-    geometry: Geometry,
+    plan: &Plan,
     mut snapshot: Snapshot,
     (staged, dest): (&Unpublished, &Path),
 ) -> Result<()> {
-    staged.check_space(geometry.image_bytes)?;
+    let image_bytes = plan.image_bytes();
+    staged.check_space(image_bytes)?;
     let mut clock = Stopwatch::start();
-    let mut chunk = vec![0; geometry.chunk_bytes];
+    let mut step = vec![0; STAGED_STEP as usize];
     let mut offset = 0;
-    while offset < geometry.image_bytes {
+    while offset < image_bytes {
         context.job.control.check()?;
-        let bytes = (geometry.image_bytes - offset).min(chunk.len() as u64) as usize;
-        snapshot.read(offset, &mut chunk[..bytes])?;
+        let bytes = (image_bytes - offset).min(STAGED_STEP) as usize;
+        snapshot.read(offset, &mut step[..bytes])?;
         clock.lap(&mut report.reading);
         // No hints here: what is soon read again belongs into the cache, and need never reach the disk.
         staged
             .file()
-            .write_all_at(&chunk[..bytes], offset)
+            .write_all_at(&step[..bytes], offset)
             .map_err(|error| Error::os("cannot write a temporary copy beside", dest, error))?;
         clock.lap(&mut report.writing);
         offset += bytes as u64;
         context.job.progress.add_work(bytes as u64 / 2);
     }
-    report.source_lock = snapshot.finish()?;
-    Ok(())
-}
-
-/// Proves what was asked for, and completes the digest.
-fn verify(
-    request: &Request,
-    context: &Context,
-    archive: &mut Unpublished,
-    written: &Written,
-    digest: Option<Digest>,
-    report: &mut Report,
-) -> Result<()> {
-    if crate::hooks::on("flip-byte") && written.bytes > 0 {
-        flip_byte(archive, written.bytes / 2)?;
-    }
-    let late_digest = (request.digest && digest.is_none()).then(Digest::new);
-    if request.verify == Verify::Full {
-        // From the disk, not from the memory that it was written from.
-        forget_cached(context, archive)?;
-    }
-    if request.verify != Verify::None || late_digest.is_some() {
-        archive::verify(context, written, late_digest.as_ref(), (archive.file(), &request.dest))?;
-    }
-    report.sha256 = digest.or(late_digest).map(|digest| digest.finish(context)).transpose()?;
-    if request.verify == Verify::Full {
-        verify_image(request, context, archive)?;
-    }
-    Ok(())
+    release(snapshot, report)
 }
 
 /// SQLite's own judgement, of the plain image or of what the archive decompresses to.
@@ -321,14 +377,6 @@ fn verify_image(request: &Request, context: &Context, archive: &mut Unpublished)
         compressed.seek(SeekFrom::Start(0)).map_err(|error| Error::os("cannot read back", &request.dest, error))?;
         archive::decompress(&context.job, (compressed, &request.dest), (image.file(), &request.dest))?;
         source::check_integrity(&image.hidden_path()?, &context.job)
-    })
-}
-
-/// Has the page cache forget a file that is on the disk. A file system that ignores the advice keeps it.
-fn forget_cached(context: &Context, file: &Unpublished) -> Result<()> {
-    let file = Arc::clone(file.file());
-    context.blocking(move || {
-        let _ = fadvise(&*file, 0, None, Advice::DontNeed);
     })
 }
 
@@ -352,16 +400,7 @@ fn with_temporary<T>(
 }
 
 /// An fsync that a cancel does not wait for.
-fn sync(context: &Context, file: &Unpublished) -> Result<()> {
+fn sync(context: &Context, file: &Unpublished, mode: Mode) -> Result<()> {
     let (file, directory) = (Arc::clone(file.file()), Arc::clone(file.directory()));
-    context.blocking(move || Unpublished::sync(&file, &directory))?
-}
-
-/// A test's fault: the disk keeps something else than it was given.
-fn flip_byte(archive: &Unpublished, offset: u64) -> Result<()> {
-    let failed = |error| Error::os("cannot damage", Path::new("the archive"), error);
-    let mut byte = [0];
-    archive.file().read_exact_at(&mut byte, offset).map_err(failed)?;
-    archive.file().write_all_at(&[!byte[0]], offset).map_err(failed)?;
-    Unpublished::sync(archive.file(), archive.directory())
+    context.blocking(move || Unpublished::sync(&file, &directory, mode))?
 }

@@ -116,7 +116,7 @@ fn hidden_name() -> OsString {
     format!("{HIDDEN_PREFIX}{random:016x}{HIDDEN_SUFFIX}").into()
 }
 
-/// A file on its way; removed when dropped. From birth only its owner may open it.
+/// A file on its way; removed when dropped. Until it is complete, only its owner may open it.
 pub struct Unpublished {
     directory: Arc<Directory>,
     file: Arc<File>,
@@ -184,9 +184,12 @@ impl Unpublished {
         Err(Error::os(&operation, &self.directory.path, Errno::NOSPC))
     }
 
-    /// Makes the content durable; may be called on any thread that has the same descriptor table.
-    pub fn sync(file: &File, directory: &Directory) -> Result<()> {
-        fsync(file).map_err(|error| Error::os("cannot sync a file in", &directory.path, error))
+    /// Gives the complete file its permissions and makes both durable; may be called on any thread that has the same
+    /// descriptor table.
+    pub fn sync(file: &File, directory: &Directory, mode: Mode) -> Result<()> {
+        fchmod(file, mode)
+            .and_then(|()| fsync(file))
+            .map_err(|error| Error::os("cannot sync a file in", &directory.path, error))
     }
 
     /// Takes the temporary name away, if there is one; what was published stays.
@@ -226,13 +229,10 @@ impl Unpublished {
         linkat(CWD, descriptor_path(&*self.file), &self.directory.fd, name, AtFlags::SYMLINK_FOLLOW)
     }
 
-    /// Gives the synced file its name, with `mode`, durably. On failure the name is what it was.
-    pub fn publish(&mut self, name: &OsStr, mode: Mode, existing: Existing) -> Result<()> {
+    /// Gives the file its name, durably, after [`Unpublished::sync`]. On failure the name is what it was.
+    pub fn publish(&mut self, name: &OsStr, existing: Existing) -> Result<()> {
         let path = self.directory.path.join(name);
         let failed = |error| Error::os("cannot publish", &path, error);
-        fchmod(&*self.file, mode).map_err(failed)?;
-        // The mode is part of what has to be durable.
-        Unpublished::sync(&self.file, &self.directory)?;
         for _ in 0..TRIES {
             self.directory.check_free(name, existing)?;
             let exchange = existing == Existing::Replace && self.directory.kind_of(name)?.is_some();
@@ -331,6 +331,12 @@ mod tests {
     }
 
     /// A file with `content`, nameless or with a hidden name.
+    /// As "a.db".
+    fn publish(file: &mut Unpublished, mode: u32, existing: Existing) -> Result<()> {
+        Unpublished::sync(file.file(), file.directory(), Mode::from_raw_mode(mode))?;
+        file.publish("a.db".as_ref(), existing)
+    }
+
     fn unpublished(directory: &Arc<Directory>, content: &str, named: bool) -> Unpublished {
         let mut file = Unpublished::create(directory).unwrap();
         if named {
@@ -346,7 +352,7 @@ mod tests {
         let directory = Directory::open(temp.path()).unwrap();
         let mut file = unpublished(&directory, "new", false);
         assert!(names(temp.path()).is_empty());
-        file.publish("a.db".as_ref(), Mode::from_raw_mode(0o640), Existing::Refuse).unwrap();
+        publish(&mut file, 0o640, Existing::Refuse).unwrap();
         assert_eq!(names(temp.path()), ["a.db"]);
         assert_eq!(std_fs::read(temp.path().join("a.db")).unwrap(), b"new");
         assert_eq!(std_fs::metadata(temp.path().join("a.db")).unwrap().permissions().mode() & 0o777, 0o640);
@@ -359,13 +365,11 @@ mod tests {
             let directory = Directory::open(temp.path()).unwrap();
             let path = temp.path().join("a.db");
             std_fs::write(&path, "old").unwrap();
-            let mode = Mode::from_raw_mode(0o600);
-            let refused =
-                unpublished(&directory, "new", named).publish("a.db".as_ref(), mode, Existing::Refuse).unwrap_err();
+            let refused = publish(&mut unpublished(&directory, "new", named), 0o600, Existing::Refuse).unwrap_err();
             assert_eq!(refused.status, Status::AlreadyExists);
             assert!(refused.message.contains("a.db"));
             assert_eq!((std_fs::read(&path).unwrap(), names(temp.path()).len()), (b"old".to_vec(), 1));
-            unpublished(&directory, "new", named).publish("a.db".as_ref(), mode, Existing::Replace).unwrap();
+            publish(&mut unpublished(&directory, "new", named), 0o600, Existing::Replace).unwrap();
             assert_eq!((std_fs::read(&path).unwrap(), names(temp.path()).len()), (b"new".to_vec(), 1));
         }
     }
@@ -378,7 +382,7 @@ mod tests {
         std::os::unix::fs::symlink("victim", temp.path().join("a.db")).unwrap();
         for existing in [Existing::Refuse, Existing::Replace] {
             let mut file = unpublished(&directory, "new", false);
-            let error = file.publish("a.db".as_ref(), Mode::from_raw_mode(0o600), existing).unwrap_err();
+            let error = publish(&mut file, 0o600, existing).unwrap_err();
             assert_eq!(error.status, Status::AlreadyExists);
         }
         assert_eq!(std_fs::read(temp.path().join("victim")).unwrap(), b"precious");
@@ -422,7 +426,7 @@ mod tests {
                 let directory = Arc::clone(&directory);
                 std::thread::spawn(move || {
                     let mut file = unpublished(&directory, &index.to_string(), index % 2 == 0);
-                    file.publish("a.db".as_ref(), Mode::from_raw_mode(0o600), Existing::Refuse).is_ok()
+                    publish(&mut file, 0o600, Existing::Refuse).is_ok()
                 })
             })
             .collect();

@@ -488,6 +488,15 @@ TYPED_TEST(StructSize, too_small_is_refused) {
     }
 }
 
+/// A program that was compiled with an earlier header: it knows nothing of what came later.
+using EarlierOptions = StructSize<lb_backup_options>;
+TEST_F(EarlierOptions, are_accepted_and_what_follows_them_is_not_read) {
+    AtTheEdge<lb_backup_options> value(0);
+    std::memset(&value.get()->reuse_path, 0x5a, sizeof(char *));
+    value.get()->struct_size = offsetof(lb_backup_options, reuse_path);
+    EXPECT_EQ(call(value.get()), LB_STATUS_OK);
+}
+
 TYPED_TEST(StructSize, larger_with_a_zero_tail_is_accepted) {
     AtTheEdge<TypeParam> value(64);
     EXPECT_EQ(this->call(value.get()), LB_STATUS_OK);

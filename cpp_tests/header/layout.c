@@ -65,7 +65,7 @@ FIELD(lb_result, verifying_ns, 1176);
 FIELD(lb_result, source_lock_ns, 1184);
 FIELD(lb_result, wal_growth_bytes, 1192);
 
-SIZE(lb_backup_options, 80);
+SIZE(lb_backup_options, 88);
 FIELD(lb_backup_options, struct_size, 0);
 FIELD(lb_backup_options, format, 4);
 FIELD(lb_backup_options, compression_level, 8);
@@ -80,6 +80,7 @@ FIELD(lb_backup_options, wal_limit_bytes, 48);
 FIELD(lb_backup_options, user_data, 56);
 FIELD(lb_backup_options, on_progress, 64);
 FIELD(lb_backup_options, on_complete, 72);
+FIELD(lb_backup_options, reuse_path, 80);
 
 SIZE(lb_error, 1040);
 FIELD(lb_error, struct_size, 0);

@@ -18,25 +18,36 @@ impl Buffers {
     /// A buffer of `length` bytes with any content; an error where there is no memory for it.
     pub(super) fn take(self: &Arc<Self>, length: usize) -> Result<Buffer> {
         let mut data = self.idle.lock().pop().unwrap_or_default();
-        if let Some(more) = length.checked_sub(data.len()) {
+        if let Some(more) = length.checked_sub(data.len())
+            && more > 0
+        {
             data.try_reserve_exact(more)
                 .map_err(|_| Error::new(Status::OutOfMemory, format!("no memory for a chunk of {length} bytes")))?;
+            data.resize(length, 0);
         }
-        data.resize(length, 0);
-        Ok(Buffer { data, home: Arc::clone(self) })
+        Ok(Buffer { data, length, home: Arc::clone(self) })
+    }
+
+    /// A buffer that holds `bytes`.
+    pub(super) fn copy_of(self: &Arc<Self>, bytes: &[u8]) -> Result<Buffer> {
+        let mut buffer = self.take(bytes.len())?;
+        buffer.copy_from_slice(bytes);
+        Ok(buffer)
     }
 }
 
 /// Goes back to its job's idle ones when dropped.
 pub(super) struct Buffer {
+    /// Never made shorter: growing again would mean to clear what is overwritten anyway.
     data: Vec<u8>,
+    length: usize,
     home: Arc<Buffers>,
 }
 
 impl Buffer {
     /// Forgets what is beyond `length`.
     pub(super) fn truncate(&mut self, length: usize) {
-        self.data.truncate(length);
+        self.length = self.length.min(length);
     }
 }
 
@@ -49,12 +60,12 @@ impl Drop for Buffer {
 impl Deref for Buffer {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        &self.data
+        &self.data[..self.length]
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.data
+        &mut self.data[..self.length]
     }
 }

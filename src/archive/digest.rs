@@ -25,7 +25,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    pieces: VecDeque<Arc<Buffer>>,
+    pieces: VecDeque<Buffer>,
     at_work: bool,
 }
 
@@ -36,7 +36,7 @@ impl Digest {
     }
 
     /// Adds a piece; waits while too many wait already.
-    pub(super) fn push(&self, context: &Context, piece: Arc<Buffer>) -> Result<()> {
+    pub(super) fn push(&self, context: &Context, piece: Buffer) -> Result<()> {
         let room = || (self.shared.queue.lock().pieces.len() < LIMIT).then_some(());
         context.job.control.wait_for(room)?;
         let mut queue = self.shared.queue.lock();
@@ -57,7 +57,7 @@ impl Digest {
 
 fn submit(pool: Arc<Pool>, job: Arc<Job>, shared: Arc<Shared>) {
     let next = Arc::clone(&pool);
-    pool.submit(move || {
+    pool.submit(&Arc::clone(&job), move || {
         let piece = shared.queue.lock().pieces.pop_front();
         if let Some(piece) = piece
             && !job.control.is_cancelled()

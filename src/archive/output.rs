@@ -1,34 +1,120 @@
-//! Writing a file so that the disk begins early and the final fsync is short.
+//! The archive file as it grows.
 
+use super::buffer::{Buffer, Buffers};
+use super::digest::Digest;
+use super::settle::{Piece, ReadBack, Settling};
 use crate::error::{Error, Result};
-use rustix::fs::{Advice, fadvise};
+use crate::job::{Report, Stopwatch};
+use crate::runtime::Context;
 use std::fs::File;
 use std::io::Write;
-use std::num::NonZeroU64;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
-/// Appends to a file and has the disk begin with what was appended.
+/// What an [`Output`] does beside writing.
+#[derive(Clone, Copy)]
+pub struct OutputOptions {
+    /// Hash the file.
+    pub digest: bool,
+    /// Prove that it reads back as it was written.
+    pub read_back: ReadBack,
+    /// Do all of that only in [`Output::finish`]: somebody waits until everything is written.
+    pub later: bool,
+}
+
+/// A file that is written from its beginning, settled behind the writer, and hashed on the way.
 pub struct Output<'a> {
-    file: &'a File,
+    context: &'a Context,
+    file: Arc<File>,
     path: &'a Path,
-    written: u64,
+    bytes: u64,
+    hash_pieces: bool,
+    digest: Option<Digest>,
+    settling: Settling<'a>,
+    later: Option<Vec<Piece>>,
+}
+
+/// What [`Output::finish`] has proven.
+pub struct Finished {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// SHA-256 of the file, if it was asked for.
+    pub sha256: Option<[u8; 32]>,
 }
 
 impl<'a> Output<'a> {
-    /// At the beginning of an empty file; `path` is for messages.
-    pub fn new(file: &'a File, path: &'a Path) -> Output<'a> {
-        Output { file, path, written: 0 }
+    /// Of an empty file; `path` is for messages.
+    pub fn new(context: &'a Context, file: &Arc<File>, path: &'a Path, options: OutputOptions) -> Output<'a> {
+        Output {
+            context,
+            file: Arc::clone(file),
+            path,
+            bytes: 0,
+            hash_pieces: options.read_back != ReadBack::No,
+            digest: options.digest.then(Digest::new),
+            settling: Settling::new(context, file, path, options.read_back),
+            later: options.later.then(Vec::new),
+        }
     }
 
-    /// Appends `bytes`.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|error| Error::os("cannot write", self.path, error))?;
-        if let Some(length) = NonZeroU64::new(bytes.len() as u64) {
-            // Of a range that is not needed Linux begins to write out what is dirty, and drops only what is clean
-            // (mm/fadvise.c): the pages stay for the verification. A file system that ignores it has a longer fsync.
-            let _ = fadvise(self.file, self.written, Some(length), Advice::DontNeed);
-            self.written += length.get();
+    /// True if [`Output::append`] should be given hashes.
+    pub(super) fn wants_hashes(&self) -> bool {
+        self.hash_pieces
+    }
+
+    /// Appends `data`, which stands for `image_bytes` of the image.
+    pub(super) fn append(
+        &mut self,
+        data: Buffer,
+        image_bytes: usize,
+        hash: Option<blake3::Hash>,
+        report: &mut Report,
+    ) -> Result<()> {
+        let mut clock = Stopwatch::start();
+        (&*self.file).write_all(&data).map_err(|error| Error::os("cannot write", self.path, error))?;
+        clock.lap(&mut report.writing);
+        self.bytes += data.len() as u64;
+        self.context.job.progress.add_archived(image_bytes as u64, data.len() as u64);
+        let piece = Piece { bytes: data.len(), image_bytes, hash };
+        match &mut self.later {
+            Some(later) => {
+                later.push(piece);
+                Ok(())
+            }
+            None => self.follow(piece, Some(data), report),
+        }
+    }
+
+    /// Whatever happens to a piece that is in the file.
+    fn follow(&mut self, piece: Piece, data: Option<Buffer>, report: &mut Report) -> Result<()> {
+        self.settling.push(piece, report)?;
+        if let (Some(digest), Some(data)) = (&self.digest, data) {
+            digest.push(self.context, data)?;
         }
         Ok(())
+    }
+
+    /// Does what was put off, and waits until everything is settled and hashed.
+    pub fn finish(mut self, report: &mut Report) -> Result<Finished> {
+        let buffers = Buffers::new();
+        let mut offset = 0;
+        for piece in self.later.take().unwrap_or_default() {
+            let data = match self.digest {
+                Some(_) => {
+                    let mut data = buffers.take(piece.bytes)?;
+                    self.file
+                        .read_exact_at(&mut data, offset)
+                        .map_err(|error| Error::os("cannot read back", self.path, error))?;
+                    Some(data)
+                }
+                None => None,
+            };
+            offset += piece.bytes as u64;
+            self.follow(piece, data, report)?;
+        }
+        self.settling.finish(report)?;
+        let sha256 = self.digest.take().map(|digest| digest.finish(self.context)).transpose()?;
+        Ok(Finished { bytes: self.bytes, sha256 })
     }
 }

@@ -83,7 +83,10 @@ pub(super) struct Options {
 }
 
 /// Every option that is wrong is named by its field.
-pub(super) fn backup_options(raw: &lb_backup_options, source: PathBuf, dest: PathBuf) -> Result<Options> {
+///
+/// # Safety
+/// What `raw` points to is as [`path`] needs it.
+pub(super) unsafe fn backup_options(raw: &lb_backup_options, source: PathBuf, dest: PathBuf) -> Result<Options> {
     let by_name =
         if dest.extension().is_some_and(|extension| extension == "zst") { LB_FORMAT_ZSTD } else { LB_FORMAT_IMAGE };
     let level = bounded(raw.compression_level, DEFAULT_LEVEL, LEVELS, "compression_level")?;
@@ -96,6 +99,11 @@ pub(super) fn backup_options(raw: &lb_backup_options, source: PathBuf, dest: Pat
     let busy_timeout = bounded(raw.busy_timeout_ms, DEFAULT_BUSY_TIMEOUT_MS, 1..=u32::MAX, "busy_timeout_ms")?;
     let interval =
         bounded(raw.progress_interval_ms, DEFAULT_PROGRESS_INTERVAL_MS, 1..=u32::MAX, "progress_interval_ms")?;
+    // SAFETY: passed on.
+    let reuse = if raw.reuse_path.is_null() { None } else { Some(unsafe { path(raw.reuse_path, "reuse_path")? }) };
+    if reuse.is_some() && encoding == Encoding::Image {
+        return Err(Error::invalid("reuse_path is for compressed archives, and the format is a plain image"));
+    }
     Ok(Options {
         request: Request {
             source,
@@ -105,6 +113,7 @@ pub(super) fn backup_options(raw: &lb_backup_options, source: PathBuf, dest: Pat
             verify: choice(raw.verify, "verify", &[Verify::Quick, Verify::Full, Verify::None])?,
             digest: choice(raw.digest, "digest", &[true, false])?,
             chunk_bytes,
+            reuse,
             busy_timeout: Duration::from_millis(busy_timeout.into()),
             wal_limit: raw.wal_limit_bytes,
         },
@@ -142,7 +151,7 @@ pub(super) fn progress(look: &ProgressSnapshot) -> lb_progress {
         bytes_done: look.bytes_done,
         bytes_total: look.bytes_total,
         bytes_written: look.bytes_written,
-        bytes_reused: 0,
+        bytes_reused: look.bytes_reused,
         elapsed_ns: look.elapsed_ns,
         eta_ns: look.eta_ns,
         percent: look.percent,
@@ -164,7 +173,7 @@ pub(super) fn result(outcome: &Outcome) -> lb_result {
         pages: report.pages,
         image_bytes: report.image_bytes,
         archive_bytes: report.archive_bytes,
-        bytes_reused: 0,
+        bytes_reused: report.bytes_reused,
         has_sha256: report.sha256.is_some().into(),
         retries: report.retries,
         sha256: report.sha256.unwrap_or_default(),

@@ -235,16 +235,20 @@ pub extern "C" fn lb_abi_version() -> u32 {
     LB_ABI_VERSION
 }
 
+/// Bytes of a source whose backup a small one does not have to wait for.
+const LARGE_SOURCE: u64 = 16 << 20;
+
 /// Opens a handle and queues its job; all or nothing.
 fn start(raw: &lb_backup_options, options: convert::Options) -> Result<*mut lb_job> {
     let request = options.request;
-    request.check()?;
+    let large = request.check()? > LARGE_SOURCE;
     let dest_name = request.dest.file_name().unwrap_or_default().to_string_lossy().into();
     let make = |progress| Job::new(progress, options.rate);
     let (token, job) = handles::open(dest_name, UserData(raw.user_data), make)?;
     let observer = callbacks::observer(token.addr(), raw, options.interval);
     let work: runtime::Work = Box::new(move |context, report| backup::run(&request, context, report));
-    runtime::submit(Arc::clone(&job), work, observer).inspect_err(|error| {
+    let entry = runtime::Entry { job: Arc::clone(&job), work, large, observer };
+    runtime::submit(entry).inspect_err(|error| {
         // lb_backup_jobs may have shown the handle: whoever waits for the job already learns that it is over, and whoever
         // has ended the handle already has done what is left to do.
         job.end(Err(error.clone()), Report::default());
@@ -295,5 +299,6 @@ fn default_options() -> lb_backup_options {
         user_data: ptr::null_mut(),
         on_progress: None,
         on_complete: None,
+        reuse_path: ptr::null(),
     }
 }

@@ -14,25 +14,25 @@ const LARGEST: u32 = 65_536;
 /// Implementors are `repr(C)`, begin with a `u32`, contain no padding that must keep a value, and are valid for every
 /// pattern that a C program may legally leave in them, all zeros included; outs are only ever written.
 pub(super) unsafe trait Sized32: Copy {
-    /// Its size in the first version of the interface that had it: the smallest that is accepted.
-    const FIRST_SIZE: u32;
+    /// Its sizes in all versions of the interface that had it, the present one last.
+    const SIZES: &'static [u32];
 }
 
 macro_rules! sized {
-    ($($name:ident: $first:literal),*) => { $(
+    ($($name:ident: $($earlier:literal,)* now $now:literal;)*) => { $(
         // SAFETY: see the definition: repr(C), plain data, `struct_size` first.
-        unsafe impl Sized32 for $name { const FIRST_SIZE: u32 = $first; }
-        const _: () = assert!(size_of::<$name>() as u32 >= $first && std::mem::offset_of!($name, struct_size) == 0);
+        unsafe impl Sized32 for $name { const SIZES: &'static [u32] = &[$($earlier,)* $now]; }
+        const _: () = assert!(size_of::<$name>() == $now && std::mem::offset_of!($name, struct_size) == 0);
     )* };
 }
 
 sized! {
-    lb_error: 1040,
-    lb_progress: 72,
-    lb_result: 1200,
-    lb_backup_options: 80,
-    lb_job_info: 304,
-    lb_config: 40
+    lb_error: now 1040;
+    lb_progress: now 72;
+    lb_result: now 1200;
+    lb_backup_options: 80, now 88;
+    lb_job_info: now 304;
+    lb_config: now 40;
 }
 
 /// The caller's `struct_size` at `pointer`, checked.
@@ -45,7 +45,8 @@ fn size_at<T: Sized32>(pointer: *const T, name: &str) -> Result<u32> {
     }
     // SAFETY: not NULL, aligned, and the caller promises that it points to a structure that begins with its size.
     let size = unsafe { pointer.cast::<u32>().read() };
-    if !(T::FIRST_SIZE..=LARGEST).contains(&size) {
+    // Between two versions' sizes, a field would be cut through.
+    if !T::SIZES.contains(&size) && !(size_of::<T>() as u32..=LARGEST).contains(&size) {
         let message = format!("{name}: struct_size is {size}, this library knows {} bytes", size_of::<T>());
         return Err(Error::invalid(message));
     }

@@ -156,11 +156,11 @@ pub struct lb_result {
     pub reading_ns: u64,
     /// Processor nanoseconds spent compressing, all threads added up.
     pub compressing_ns: u64,
-    /// Nanoseconds spent writing and hashing the archive.
+    /// Nanoseconds spent writing the archive.
     pub writing_ns: u64,
-    /// Nanoseconds spent in fsync.
+    /// Nanoseconds spent waiting for the disk to have what was written, all threads added up.
     pub syncing_ns: u64,
-    /// Nanoseconds spent verifying.
+    /// Nanoseconds spent reading back and verifying, all threads added up.
     pub verifying_ns: u64,
     /// Nanoseconds for which the snapshot kept writers of a rollback-journal source from committing; 0 in WAL mode,
     /// where a snapshot never does.
@@ -207,11 +207,13 @@ pub struct lb_backup_options {
     pub verify: u32,
     /// LB_DIGEST_SHA256 (0) or LB_DIGEST_NONE.
     pub digest: u32,
-    /// Bytes of a chunk, 65536 to 8388608, rounded down to whole pages; 0 adapts to the database's size. Memory in use
-    /// is a small multiple of this, whatever the size of the database.
+    /// Bytes of a chunk, 65536 to 8388608, rounded down to whole pages; 0 adapts to the size of the database and the speed
+    /// of its disk, between 262144 and 8388608, or is that of reuse_path. Memory in use is a small multiple of this, plus
+    /// some 150 bytes per chunk of an archive; no archive has more than 1048576 chunks.
     pub chunk_size: u64,
-    /// Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. Does not slow the raw copy of a
-    /// rollback-journal source, as its writers wait meanwhile: for a plain image that is the whole copy.
+    /// Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. It bounds what is read from the source
+    /// and with that what is written, and read back, of the archive. Does not slow the raw copy of a rollback-journal
+    /// source, as its writers wait meanwhile: for a plain image that is the whole copy.
     pub max_bytes_per_second: u64,
     /// Milliseconds for which a locked source is tried again, 0 means 5000, UINT32_MAX is the longest. Then
     /// LB_STATUS_BUSY.
@@ -227,6 +229,12 @@ pub struct lb_backup_options {
     pub on_progress: lb_progress_fn,
     /// May be NULL.
     pub on_complete: lb_complete_fn,
+    /// NULL, or an earlier compressed archive of the same database, made by this library: chunks that have not changed
+    /// since are taken from it instead of being compressed again, each checked by its hash first, with the level that
+    /// they have there. May be dest_path itself. The new archive is complete without it. LB_STATUS_NOT_FOUND if it does
+    /// not exist; one that is damaged or of another kind costs a warning in the log and the time that it would have
+    /// saved. For LB_FORMAT_ZSTD only. Name only an archive that you trust as you trust your own.
+    pub reuse_path: *const c_char,
 }
 
 /// What lb_backup_jobs tells of one job whose handle is open.
@@ -263,7 +271,8 @@ pub struct lb_config {
     pub flags: u32,
     /// Threads that compress, 1 to 64; 0 means one per processor.
     pub workers: u32,
-    /// Jobs that run at the same time, 1 to 64; 0 means one per processor, at least 2, at most 8.
+    /// Jobs that run at the same time, 1 to 64; 0 means two more than there are processors, at least 4, at most 8. Of three
+    /// or more, one is kept from sources of over 16 MiB, so that a small one is not stuck behind large ones.
     pub max_concurrent_jobs: u32,
     /// Jobs that may wait, 1 to 65536; 0 means 4096. One more is LB_STATUS_QUEUE_FULL.
     pub queue_length: u32,

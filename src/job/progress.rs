@@ -83,6 +83,8 @@ pub struct ProgressSnapshot {
     pub bytes_total: u64,
     /// Bytes of the archive file so far.
     pub bytes_written: u64,
+    /// Those of them that an earlier archive had.
+    pub bytes_reused: u64,
     /// Nanoseconds since the job was accepted.
     pub elapsed_ns: u64,
     /// Nanoseconds to go; u64::MAX while unknown, 0 at the end.
@@ -101,6 +103,7 @@ pub struct Progress {
     bytes_done: AtomicU64,
     bytes_total: AtomicU64,
     bytes_written: AtomicU64,
+    bytes_reused: AtomicU64,
     /// Steps of the whole job (bytes moved by any phase), for percent and eta.
     work_done: AtomicU64,
     work_total: AtomicU64,
@@ -130,6 +133,7 @@ impl Progress {
             &self.bytes_done,
             &self.bytes_total,
             &self.bytes_written,
+            &self.bytes_reused,
             &self.work_done,
             &self.work_total,
             &self.running_ns,
@@ -170,6 +174,11 @@ impl Progress {
         self.bytes_done.fetch_add(image_bytes, Ordering::Relaxed);
         self.bytes_written.fetch_add(archive_bytes, Ordering::Relaxed);
         self.add_work(image_bytes);
+    }
+
+    /// `bytes` of the archive came from an earlier one.
+    pub fn add_reused(&self, bytes: u64) {
+        self.bytes_reused.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// `bytes` of the whole work are done.
@@ -223,6 +232,7 @@ impl Progress {
             bytes_done: self.bytes_done.load(Ordering::Relaxed).min(bytes_total),
             bytes_total,
             bytes_written: self.bytes_written.load(Ordering::Relaxed),
+            bytes_reused: self.bytes_reused.load(Ordering::Relaxed),
             elapsed_ns: now.saturating_sub(self.accepted_ns.load(Ordering::Relaxed)),
             eta_ns,
             percent: if state == JobState::Succeeded { 100.0 } else { (share * 100.0).min(99.9) },

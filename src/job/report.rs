@@ -25,6 +25,8 @@ pub struct Report {
     pub image_bytes: u64,
     /// Bytes of the archive file.
     pub archive_bytes: u64,
+    /// Bytes of the archive taken from an earlier one.
+    pub bytes_reused: u64,
     /// SHA-256 of the archive file.
     pub sha256: Option<[u8; 32]>,
     /// Transient errors waited out.
@@ -41,9 +43,9 @@ pub struct Report {
     pub compressing: Duration,
     /// To the archive.
     pub writing: Duration,
-    /// fsync.
+    /// For the disk, of all threads.
     pub syncing: Duration,
-    /// Reading back.
+    /// Reading back, of all threads.
     pub verifying: Duration,
     /// For which a rollback-journal source could not be committed to.
     pub source_lock: Duration,
@@ -60,10 +62,12 @@ impl Stopwatch {
         Stopwatch(Instant::now())
     }
 
-    /// Adds the time since the start, or since the last lap, to `total`.
-    pub fn lap(&mut self, total: &mut Duration) {
+    /// Adds the time since the start, or since the last lap, to `total`, and tells it.
+    pub fn lap(&mut self, total: &mut Duration) -> Duration {
         let now = Instant::now();
-        *total += now - self.0;
+        let lap = now - self.0;
+        *total += lap;
         self.0 = now;
+        lap
     }
 }

@@ -7,6 +7,7 @@ mod pool;
 mod queue;
 
 pub use callbacks::{LogLevel, LogSink, Observer, in_callback, is_completing};
+pub use isolation::disk::write_out;
 pub use isolation::fork::in_child;
 pub use pool::{Pool, Window};
 
@@ -16,7 +17,8 @@ use callbacks::Callbacks;
 use isolation::thread::{SignalsBlocked, yield_to_host};
 use isolation::{Proof, enter, fork};
 use parking_lot::{Condvar, Mutex};
-use queue::{Entry, Queue};
+pub use queue::Entry;
+use queue::Queue;
 use std::os::fd::{OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -43,10 +45,20 @@ impl Context {
         &self.shared.pool
     }
 
+    /// For tasks that compute: as many as keep every thread busy while one result is being used.
+    pub fn window<T: Send + 'static>(&self) -> Window<'_, T> {
+        Window::new(&self.shared.pool, &self.job, self.shared.pool.workers() + 1)
+    }
+
+    /// For tasks that may block for long, at most `capacity` at a time.
+    pub fn blocking_window<T: Send + 'static>(&self, capacity: usize) -> Window<'_, T> {
+        Window::new(&self.shared.blocking, &self.job, capacity)
+    }
+
     /// Does what may block for long (an fsync), on another thread of the I/O side; an error as soon as the job is
     /// cancelled, while that goes on.
     pub fn blocking<T: Send + 'static>(&self, body: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let mut window = Window::new(&self.shared.blocking, &self.job);
+        let mut window = self.blocking_window(1);
         window.submit(body);
         let lost = || Error::new(Status::Internal, "a task of the blocking threads was lost");
         window.next()?.ok_or_else(lost)
@@ -55,7 +67,7 @@ impl Context {
     /// Does on another thread of the I/O side what nobody has to wait for; here and now if too much waits there already.
     pub fn later(&self, body: impl FnOnce() + Send + 'static) {
         if self.shared.blocking.pending() < LATER_LIMIT {
-            self.shared.blocking.submit(body);
+            self.shared.blocking.submit(&self.job, body);
         } else {
             body();
         }
@@ -89,7 +101,8 @@ impl Default for Config {
         let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
         Config {
             workers: processors.min(64),
-            max_concurrent_jobs: processors.clamp(2, 8),
+            // Small jobs wait for the disk most of the time.
+            max_concurrent_jobs: (processors + 2).clamp(4, 8),
             queue_length: 4096,
             background: true,
             source_not_open_in_process: false,
@@ -126,7 +139,7 @@ pub fn configure(config: Config) -> Result<()> {
 }
 
 /// Puts a job into the queue; starts the threads if there are none.
-pub fn submit(job: Arc<Job>, work: Work, observer: Option<Arc<dyn Observer>>) -> Result<()> {
+pub fn submit(entry: Entry) -> Result<()> {
     let runtime = {
         let mut global = GLOBAL.lock();
         match &global.state {
@@ -140,7 +153,7 @@ pub fn submit(job: Arc<Job>, work: Work, observer: Option<Arc<dyn Observer>>) ->
             }
         }
     };
-    runtime.shared.queue.push(Entry { job, work, observer })
+    runtime.shared.queue.push(entry)
 }
 
 /// Asks a job to stop. One that still waits in the queue ends at once.
@@ -208,7 +221,7 @@ struct Shared {
 impl Shared {
     /// A job's life on a job thread.
     fn run(self: &Arc<Self>, entry: Entry) {
-        let Entry { job, work, observer } = entry;
+        let Entry { job, work, observer, .. } = entry;
         let mut report = Report { waiting: job.accepted().0.elapsed(), ..Report::default() };
         job.progress.set_running();
         if let Some(observer) = &observer {
@@ -249,7 +262,7 @@ impl Runtime {
     fn start(config: &Config) -> Result<Runtime> {
         fork::arm()?;
         let shared = Arc::new(Shared {
-            queue: Queue::new(config.queue_length),
+            queue: Queue::new(config.queue_length, config.max_concurrent_jobs),
             pool: Arc::new(Pool::new(config.workers)),
             blocking: Pool::new(config.max_concurrent_jobs),
             callbacks: Callbacks::new(config.log.clone()),

@@ -17,8 +17,32 @@ pub struct Pool {
 
 #[derive(Default)]
 struct State {
-    tasks: VecDeque<Task>,
+    /// Jobs with waiting tasks, in the order of their turns: each has one task done, then the next job has its turn.
+    lanes: VecDeque<Lane>,
     closed: bool,
+}
+
+struct Lane {
+    job: Arc<Job>,
+    tasks: VecDeque<Task>,
+}
+
+impl State {
+    fn push(&mut self, job: &Arc<Job>, task: Task) {
+        match self.lanes.iter_mut().find(|lane| Arc::ptr_eq(&lane.job, job)) {
+            Some(lane) => lane.tasks.push_back(task),
+            None => self.lanes.push_back(Lane { job: Arc::clone(job), tasks: VecDeque::from([task]) }),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Task> {
+        let mut lane = self.lanes.pop_front()?;
+        let task = lane.tasks.pop_front();
+        if !lane.tasks.is_empty() {
+            self.lanes.push_back(lane);
+        }
+        task
+    }
 }
 
 impl Pool {
@@ -34,12 +58,13 @@ impl Pool {
 
     /// How many tasks wait for a thread.
     pub fn pending(&self) -> usize {
-        self.state.lock().tasks.len()
+        self.state.lock().lanes.iter().map(|lane| lane.tasks.len()).sum()
     }
 
-    /// Runs `task` soon. It must neither block nor panic. Who submits bounds how many of its tasks are pending.
-    pub fn submit(&self, task: impl FnOnce() + Send + 'static) {
-        self.state.lock().tasks.push_back(Box::new(task));
+    /// Runs `task` soon, for `job`: however many tasks others have waiting, it has its turn after one of each. It must
+    /// neither block nor panic. Who submits bounds how many of its tasks are pending.
+    pub fn submit(&self, job: &Arc<Job>, task: impl FnOnce() + Send + 'static) {
+        self.state.lock().push(job, Box::new(task));
         self.available.notify_one();
     }
 
@@ -48,7 +73,7 @@ impl Pool {
         loop {
             let mut state = self.state.lock();
             let task = loop {
-                match state.tasks.pop_front() {
+                match state.pop() {
                     Some(task) => break task,
                     None if state.closed => return,
                     None => self.available.wait(&mut state),
@@ -78,9 +103,9 @@ pub struct Window<'a, T> {
 }
 
 impl<'a, T: Send + 'static> Window<'a, T> {
-    /// Enough to keep every worker busy while one result is being used.
-    pub fn new(pool: &'a Pool, job: &'a Arc<Job>) -> Window<'a, T> {
-        Window { pool, job, capacity: pool.workers() + 1, pending: VecDeque::new() }
+    /// At most `capacity` results at a time that nobody has taken.
+    pub fn new(pool: &'a Pool, job: &'a Arc<Job>, capacity: usize) -> Window<'a, T> {
+        Window { pool, job, capacity, pending: VecDeque::new() }
     }
 
     /// True if a result must be taken before another task fits.
@@ -99,7 +124,7 @@ impl<'a, T: Send + 'static> Window<'a, T> {
         let slot: Slot<T> = Arc::default();
         self.pending.push_back(Arc::clone(&slot));
         let job = Arc::clone(self.job);
-        self.pool.submit(move || {
+        self.pool.submit(self.job, move || {
             // Nobody waits for the results of a cancelled job.
             if !job.control.is_cancelled() {
                 let result = catch_unwind(AssertUnwindSafe(task));
@@ -118,5 +143,32 @@ impl<'a, T: Send + 'static> Window<'a, T> {
             Ok(value) => Ok(Some(value)),
             Err(panic) => resume_unwind(panic),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::tests::lone_job;
+
+    #[test]
+    fn jobs_take_turns_whatever_each_has_waiting() {
+        let pool = Pool::new(1);
+        let done = Arc::new(Mutex::new(Vec::new()));
+        let (large, small) = (lone_job(), lone_job());
+        let submit = |job, name| {
+            let done = Arc::clone(&done);
+            pool.submit(job, move || done.lock().push(name));
+        };
+        for name in ["large 1", "large 2", "large 3"] {
+            submit(&large, name);
+        }
+        for name in ["small 1", "small 2"] {
+            submit(&small, name);
+        }
+        assert_eq!(pool.pending(), 5);
+        pool.close();
+        pool.work();
+        assert_eq!(*done.lock(), ["large 1", "small 1", "large 2", "small 2", "large 3"]);
     }
 }

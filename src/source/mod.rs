@@ -279,6 +279,11 @@ fn set_up(connection: &mut Connection, job: &Arc<Job>) -> rusqlite::Result<()> {
     connection.progress_handler(STEPS_PER_CHECK, Some(move || job.control.is_cancelled()))
 }
 
+/// The version of the SQLite inside.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
 /// Refuses a SQLite that the overlay cannot work with: a library built without .cargo/config.toml.
 pub fn check_sqlite() -> Result<()> {
     if raw::has_page_table() {

@@ -5,6 +5,7 @@
 //! all locks that the table's owner holds on it (fcntl(2), "Advisory record locking"). So nothing that the I/O side
 //! opens or closes may ever pass through the host's table.
 
+pub mod disk;
 pub mod fork;
 mod table;
 pub mod thread;

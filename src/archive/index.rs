@@ -1,0 +1,64 @@
+//! Finding one's way in an archive, which comes from anywhere: nothing that it says is believed before it is checked, and
+//! no memory is taken for what it merely claims.
+
+use super::manifest::{MANIFEST_MAGIC, MOST_BYTES, Manifest};
+use super::seek_table::{self, Entry, SKIPPABLE_HEADER};
+use crate::error::{Error, Result, Status};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// An archive of ours: its manifest, and where its frames are.
+pub struct Index {
+    /// Agrees with the seek table, and both with the length of the file.
+    pub manifest: Manifest,
+    /// Where each frame begins.
+    starts: Vec<u64>,
+}
+
+impl Index {
+    /// Reads the end of a file. None if it is no archive of ours (another tool's, a plain image, anything); an error if it
+    /// is one and is damaged, or of a newer version.
+    pub fn read(file: &File, path: &Path) -> Result<Option<Index>> {
+        let failed = |error| Error::os("cannot read", path, error);
+        let damaged = |what: &str| Error::new(Status::Corrupt, format!("the archive {path:?} is damaged: {what}"));
+        let file_bytes = file.metadata().map_err(failed)?.len();
+        let Some(table) = seek_table::read(file, path, file_bytes)? else { return Ok(None) };
+        let Some((last, frames)) = table.entries.split_last() else { return Ok(None) };
+        // Others' tables end with a frame of content.
+        if last.decompressed != 0 || u64::from(last.compressed) < SKIPPABLE_HEADER {
+            return Ok(None);
+        }
+        if u64::from(last.compressed) > MOST_BYTES {
+            return Err(damaged(&format!("its manifest would take {} bytes", last.compressed)));
+        }
+        // Not beyond the file: the table's entries add up to where it begins.
+        let mut frame = vec![0; last.compressed as usize];
+        file.read_exact_at(&mut frame, table.start - u64::from(last.compressed)).map_err(failed)?;
+        let Some(content) = seek_table::content_of(MANIFEST_MAGIC, &frame) else { return Ok(None) };
+        let manifest = Manifest::decode(content, path)?;
+        let starts = starts_of(&manifest, frames).ok_or_else(|| damaged("its seek table and its manifest differ"))?;
+        Ok(Some(Index { manifest, starts }))
+    }
+
+    /// Where frame `index` begins in the file.
+    pub fn frame_start(&self, index: usize) -> Option<u64> {
+        self.starts.get(index).copied()
+    }
+}
+
+/// Where the frames begin; None if table and manifest disagree about any of them.
+fn starts_of(manifest: &Manifest, frames: &[Entry]) -> Option<Vec<u64>> {
+    if frames.len() != manifest.chunks.len() {
+        return None;
+    }
+    let mut next = 0;
+    let starts = frames.iter().zip(&manifest.chunks).enumerate().map(|(index, (entry, chunk))| {
+        let (_, bytes) = manifest.geometry.chunk(index as u64);
+        let agrees = entry.compressed == chunk.frame_bytes && entry.decompressed as usize == bytes;
+        let start = next;
+        next += u64::from(entry.compressed);
+        agrees.then_some(start)
+    });
+    starts.collect()
+}
