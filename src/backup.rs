@@ -195,10 +195,9 @@ fn fill_and_publish(
 }
 
 fn tell_image(snapshot: &Snapshot, report: &mut Report) {
-    let (page_size, page_count) = (snapshot.page_size(), snapshot.page_count());
-    report.page_size = if page_count == 0 { 0 } else { page_size };
-    report.pages = page_count.into();
-    report.image_bytes = u64::from(page_size) * u64::from(page_count);
+    report.page_size = if snapshot.page_count() == 0 { 0 } else { snapshot.page_size() };
+    report.pages = snapshot.page_count().into();
+    report.image_bytes = snapshot.image_bytes();
 }
 
 /// Work is counted in bytes copied: staging counts half, reading back a quarter.

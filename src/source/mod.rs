@@ -2,6 +2,7 @@
 //! the whole copy, never checkpoints and never writes, but for what every SQLite reader must do (roll back a hot
 //! journal, build the shared-memory index).
 
+mod footprint;
 mod integrity;
 mod pages;
 mod raw;
@@ -12,6 +13,7 @@ pub use integrity::check_integrity;
 
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Patience};
+use footprint::Footprint;
 use pages::PageSet;
 use raw::{Failure, Which};
 use rusqlite::config::DbConfig;
@@ -33,6 +35,8 @@ const STEPS_PER_CHECK: i32 = 10_000;
 
 /// One state of the source, held until dropped.
 pub struct Snapshot {
+    /// Before the connection, whose descriptor it uses, is closed.
+    footprint: Footprint,
     connection: Connection,
     job: Arc<Job>,
     path: PathBuf,
@@ -74,6 +78,7 @@ impl Snapshot {
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         set_up(&mut connection, job).map_err(failed)?;
         let mut snapshot = Snapshot {
+            footprint: Footprint::new(&stat),
             connection,
             job: Arc::clone(job),
             path: path.to_owned(),
@@ -121,6 +126,11 @@ impl Snapshot {
         self.page_count
     }
 
+    /// Bytes of the image.
+    pub fn image_bytes(&self) -> u64 {
+        u64::from(self.page_size) * u64::from(self.page_count)
+    }
+
     /// The source's file status, as it was before the snapshot began.
     pub fn stat(&self) -> &Stat {
         &self.stat
@@ -134,10 +144,13 @@ impl Snapshot {
     /// Reads whole pages of the image, beginning with the page at `offset`.
     pub fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         self.check_wal_growth()?;
+        let end = offset + buffer.len() as u64;
+        self.footprint.approach(end.min(self.image_bytes()));
         let complete = raw::read_at(&self.connection, Which::Database, buffer, offset)
             .map_err(|failure| self.raw_error("cannot read", failure))?;
         let in_file = if complete { u64::MAX } else { self.file_size(Which::Database)? };
         self.overlay(offset, in_file, buffer)?;
+        self.footprint.leave(end);
         if crate::hooks::on("no-snapshot") {
             self.connection.execute_batch("COMMIT").map_err(|error| self.sqlite_error("cannot read", error))?;
             let (page_size, page_count) = (self.page_size, self.page_count);

@@ -2,7 +2,10 @@
 //! SQLite's locks. File controls: <https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html>.
 
 use rusqlite::{Connection, ffi};
+use rustix::fs::{Advice, Stat, fadvise};
 use std::ffi::c_int;
+use std::num::NonZeroU64;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr;
 
 /// Which of a connection's files.
@@ -117,5 +120,83 @@ fn control(connection: &Connection, operation: c_int, argument: *mut std::ffi::c
     match unsafe { ffi::sqlite3_file_control(connection.handle(), c"main".as_ptr(), operation, argument) } {
         ffi::SQLITE_OK => Ok(()),
         code => Err(code.into()),
+    }
+}
+
+/// The number of SQLite's own descriptor of a file, for advice about its pages and nothing else. It may be another
+/// connection's, and be closed and given to another file at any time: so each use looks again, and what may still come
+/// between is advice about a wrong file, which changes no byte of it.
+pub(super) struct Descriptor {
+    number: RawFd,
+    identity: (u64, u64),
+}
+
+impl Descriptor {
+    /// Looks through this thread's table; its listing is the thread's own, not the host's.
+    pub(super) fn of(stat: &Stat) -> Option<Descriptor> {
+        let identity = (stat.st_dev, stat.st_ino);
+        let entries = std::fs::read_dir("/proc/thread-self/fd").ok()?;
+        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        numbers.map(|number| Descriptor { number, identity }).find(|descriptor| descriptor.get().is_some())
+    }
+
+    /// None if the number has come to mean something else.
+    fn get(&self) -> Option<BorrowedFd<'_>> {
+        // SAFETY: fstat and fadvise of a number that is not open fail with EBADF and do nothing; why another file's number
+        // does no harm is said above. The number is that of an entry of the table: not negative.
+        let fd = unsafe { BorrowedFd::borrow_raw(self.number) };
+        let stat = rustix::fs::fstat(fd).ok()?;
+        ((stat.st_dev, stat.st_ino) == self.identity).then_some(fd)
+    }
+
+    fn advise(&self, offset: u64, bytes: u64, advice: Advice) {
+        if let Some(fd) = self.get() {
+            // Advice: whoever does not take it has his reasons.
+            let _ = fadvise(fd, offset, NonZeroU64::new(bytes), advice);
+        }
+    }
+
+    /// No read-ahead by the kernel's own judgement.
+    pub(super) fn expect_random_reads(&self) {
+        self.advise(0, 0, Advice::Random);
+    }
+
+    /// Has the disk fetch a range.
+    pub(super) fn fetch(&self, offset: u64, bytes: u64) {
+        self.advise(offset, bytes, Advice::WillNeed);
+    }
+
+    /// Takes a range out of the page cache, but for what is dirty or mapped by anybody.
+    pub(super) fn forget(&self, offset: u64, bytes: u64) {
+        self.advise(offset, bytes, Advice::DontNeed);
+    }
+
+    /// True if no page of the range is in the page cache. False where the system does not tell (mincore(2): a reader
+    /// that may not write the file).
+    pub(super) fn is_absent(&self, offset: u64, bytes: u64) -> bool {
+        let Some(fd) = self.get() else { return false };
+        let Ok(length) = usize::try_from(bytes) else { return false };
+        // SAFETY: a new mapping at an address of the kernel's choice, which is never accessed (PROT_NONE).
+        let map = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                length,
+                libc::PROT_NONE,
+                libc::MAP_SHARED,
+                std::os::fd::AsRawFd::as_raw_fd(&fd),
+                offset as libc::off_t,
+            )
+        };
+        if map == libc::MAP_FAILED {
+            return false;
+        }
+        // The smallest page that Linux has anywhere.
+        let mut pages = vec![1u8; length / 4096];
+        // SAFETY: the mapping was just made with this length; the vector has a byte for each of its pages.
+        let told = unsafe { libc::mincore(map, length, pages.as_mut_ptr()) } == 0;
+        // SAFETY: the mapping made above, which nobody else knows of.
+        unsafe { libc::munmap(map, length) };
+        // Of larger pages there are fewer, and the rest of the vector tells of none.
+        told && pages.iter().take(length / rustix::param::page_size()).all(|page| page & 1 == 0)
     }
 }
