@@ -6,15 +6,14 @@ use super::frame::content_size;
 use super::index::Index;
 use super::manifest::{ArchiveId, Chunk};
 use crate::error::{Error, Result, Status};
-use rustix::fs::{FileType, Mode, OFlags};
-use std::fs::File;
+use crate::runtime::ReadFile;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An earlier archive of (usually) the same database.
 pub struct Parent {
-    file: File,
+    file: ReadFile,
     path: PathBuf,
     index: Index,
 }
@@ -32,15 +31,8 @@ pub(super) enum Found {
 impl Parent {
     /// Opens an archive of ours; on the I/O side.
     pub fn open(path: &Path) -> Result<Parent> {
-        let failed = |error: std::io::Error| Error::os("cannot open", path, error);
-        // Not to wait for who writes to a FIFO.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?);
-        let stat = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
+        let file = ReadFile::open(path)?;
         let foreign = || Error::new(Status::Unsupported, format!("{path:?} is no archive of lb_backup"));
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(foreign());
-        }
         let index = Index::read(&file, path)?.ok_or_else(foreign)?;
         Ok(Parent { file, path: path.to_owned(), index })
     }

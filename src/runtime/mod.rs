@@ -2,11 +2,13 @@
 //! beginning, their end, and what a fork means.
 
 mod callbacks;
+mod descriptors;
 mod isolation;
 mod pool;
 mod queue;
 
 pub use callbacks::{LogLevel, LogSink, Observer, in_callback, is_completing};
+pub use descriptors::{Connection, ReadFile};
 pub use isolation::disk::write_out;
 pub use isolation::fork::in_child;
 pub use pool::{Pool, Window};

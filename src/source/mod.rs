@@ -13,6 +13,7 @@ pub use integrity::check_integrity;
 
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Patience};
+use crate::runtime;
 use footprint::Footprint;
 use pages::PageSet;
 use raw::{Failure, Which};
@@ -38,6 +39,8 @@ pub struct Snapshot {
     /// Before the connection, whose descriptor it uses, is closed.
     footprint: Footprint,
     connection: Connection,
+    /// After it.
+    _connected: runtime::Connection,
     job: Arc<Job>,
     path: PathBuf,
     stat: Stat,
@@ -75,11 +78,13 @@ impl Snapshot {
         let failed = |error| open_error(path, error);
         // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connected = runtime::Connection::to(&stat);
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         set_up(&mut connection, job).map_err(failed)?;
         let mut snapshot = Snapshot {
             footprint: Footprint::new(&stat),
             connection,
+            _connected: connected,
             job: Arc::clone(job),
             path: path.to_owned(),
             stat,

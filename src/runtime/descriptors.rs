@@ -1,0 +1,138 @@
+//! Files of which nobody knows beforehand whether they are databases that the I/O side has open through SQLite. Closing any
+//! descriptor of such a file would drop SQLite's own locks on it (fcntl(2), "Advisory record locking"), just as the
+//! host's would be dropped without isolation; so the closing waits until the last connection to it has gone. SQLite does
+//! the same among its own connections (os_unix.c, "Posix Advisory Locking").
+
+use crate::error::{Error, Result, Status};
+use parking_lot::Mutex;
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::Deref;
+use std::path::Path;
+
+/// Device and inode.
+type Identity = (u64, u64);
+
+/// Files with connections to them.
+static CONNECTED: Mutex<BTreeMap<Identity, Connected>> = Mutex::new(BTreeMap::new());
+
+#[derive(Default)]
+struct Connected {
+    connections: usize,
+    /// What is to be closed after the last of them.
+    waiting: Vec<File>,
+}
+
+/// Stands for a connection of SQLite's to a file: made before it is opened, dropped after it is closed.
+pub struct Connection(Identity);
+
+impl Connection {
+    /// To the file that `stat` tells of.
+    pub fn to(stat: &Stat) -> Connection {
+        let identity = (stat.st_dev, stat.st_ino);
+        CONNECTED.lock().entry(identity).or_default().connections += 1;
+        Connection(identity)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut connected = CONNECTED.lock();
+        if let Some(file) = connected.get_mut(&self.0) {
+            file.connections -= 1;
+            if file.connections == 0 {
+                // Closes what waited, before anybody can connect again.
+                connected.remove(&self.0);
+            }
+        }
+    }
+}
+
+/// A regular file, open for reading.
+pub struct ReadFile {
+    /// Only None while it is dropped.
+    file: Option<File>,
+    stat: Stat,
+}
+
+impl ReadFile {
+    /// Opens what must be a regular file; never waits for the other end of a FIFO.
+    pub fn open(path: &Path) -> Result<ReadFile> {
+        let failed = |error| Error::os("cannot open", path, error);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?);
+        let stat = rustix::fs::fstat(&file).map_err(failed)?;
+        let open = ReadFile { file: Some(file), stat };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(open),
+            _ => Err(Error::new(Status::NotADatabase, format!("{path:?} is not a regular file"))),
+        }
+    }
+
+    /// Its status when it was opened.
+    pub fn stat(&self) -> &Stat {
+        &self.stat
+    }
+}
+
+impl Deref for ReadFile {
+    type Target = File;
+    fn deref(&self) -> &File {
+        match &self.file {
+            Some(file) => file,
+            None => unreachable!("the file is taken only by drop"),
+        }
+    }
+}
+
+impl Drop for ReadFile {
+    fn drop(&mut self) {
+        let mut connected = CONNECTED.lock();
+        if let Some(file) = connected.get_mut(&(self.stat.st_dev, self.stat.st_ino)) {
+            file.waiting.extend(self.file.take());
+        } else {
+            // Under the lock: nobody connects before it is closed.
+            self.file = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open_count(path: &Path) -> usize {
+        let wanted = std::fs::canonicalize(path).unwrap();
+        let entries = std::fs::read_dir("/proc/thread-self/fd").unwrap();
+        entries
+            .filter(|entry| std::fs::read_link(entry.as_ref().unwrap().path()).is_ok_and(|file| file == wanted))
+            .count()
+    }
+
+    #[test]
+    fn a_file_with_connections_is_closed_after_the_last_of_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("game.db");
+        std::fs::write(&path, "x").unwrap();
+        let file = ReadFile::open(&path).unwrap();
+        let (first, second) = (Connection::to(file.stat()), Connection::to(file.stat()));
+        drop(file);
+        drop(first);
+        drop(ReadFile::open(&path).unwrap());
+        assert_eq!(open_count(&path), 2);
+        drop(second);
+        assert_eq!(open_count(&path), 0);
+        drop(ReadFile::open(&path).unwrap());
+        assert_eq!(open_count(&path), 0);
+    }
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = ReadFile::open(directory.path()).err().unwrap();
+        assert_eq!(error.status, Status::NotADatabase);
+        let error = ReadFile::open(&directory.path().join("absent")).err().unwrap();
+        assert_eq!(error.status, Status::NotFound);
+    }
+}
