@@ -134,6 +134,61 @@
 #define LB_DIGEST_NONE 1
 
 /**
+ * `lb_archive_info::kind`: a plain database file.
+ */
+#define LB_KIND_IMAGE 1
+
+/**
+ * `lb_archive_info::kind`: an archive of this library (docs/FORMAT.md).
+ */
+#define LB_KIND_ARCHIVE 2
+
+/**
+ * `lb_archive_info::kind`: another tool's Zstandard file; what it holds is not known before it is decompressed.
+ */
+#define LB_KIND_ZSTD 3
+
+/**
+ * `lb_archive_info::kind`: a gzip file; what it holds is not known before it is decompressed.
+ */
+#define LB_KIND_GZIP 4
+
+/**
+ * `lb_result::failed_check`: no check failed.
+ */
+#define LB_CHECK_NONE 0
+
+/**
+ * `lb_result::failed_check`: the file's structure (header, manifest, seek table, length), or it is no backup at all.
+ */
+#define LB_CHECK_STRUCTURE 1
+
+/**
+ * `lb_result::failed_check`: a frame does not have the hash that the manifest says, or does not decompress.
+ */
+#define LB_CHECK_FRAME 2
+
+/**
+ * `lb_result::failed_check`: a frame decompresses to another content than the manifest says.
+ */
+#define LB_CHECK_CONTENT 3
+
+/**
+ * `lb_result::failed_check`: SQLite's `integrity_check` of the image.
+ */
+#define LB_CHECK_INTEGRITY 4
+
+/**
+ * `lb_result::failed_check`: SQLite's `foreign_key_check` of the image.
+ */
+#define LB_CHECK_FOREIGN_KEYS 5
+
+/**
+ * `lb_result::failed_chunk` where the failure is of no chunk.
+ */
+#define LB_NO_CHUNK 18446744073709551615ull
+
+/**
  * `lb_log_fn`: something the operator should look at; the job went on.
  */
 #define LB_LOG_WARNING 1
@@ -142,6 +197,11 @@
  * `lb_log_fn`: worth a line, nothing to do.
  */
 #define LB_LOG_INFO 2
+
+/**
+ * Bytes of the database header (<https://sqlite.org/fileformat2.html>, "The Database Header").
+ */
+#define IMAGE_HEADER_BYTES 100
 
 /**
  * The version of the format that this library writes, and the newest that it reads.
@@ -319,7 +379,11 @@ enum lb_phase
      */
     LB_PHASE_VERIFYING = 4,
     /**
-     * The job has ended. (5 is kept for restoring.)
+     * The archive's content to its destination.
+     */
+    LB_PHASE_RESTORING = 5,
+    /**
+     * The job has ended.
      */
     LB_PHASE_DONE = 6,
 };
@@ -375,7 +439,8 @@ typedef struct lb_progress {
      */
     uint64_t bytes_written;
     /**
-     * Bytes of the archive taken over from an earlier one instead of being compressed.
+     * Backup: bytes of the archive taken over from an earlier one instead of being compressed. Restore onto an existing
+     * database: bytes of the image that it had already.
      */
     uint64_t bytes_reused;
     /**
@@ -448,7 +513,7 @@ typedef struct lb_result {
      */
     uint64_t archive_bytes;
     /**
-     * Bytes of the archive taken over from an earlier one.
+     * As in lb_progress.
      */
     uint64_t bytes_reused;
     /**
@@ -504,6 +569,22 @@ typedef struct lb_result {
      * Bytes by which the source's -wal file grew while the snapshot stood; 0 for a rollback-journal source.
      */
     uint64_t wal_growth_bytes;
+    /**
+     * Which check an archive failed: one of LB_CHECK_NONE (0) to LB_CHECK_FOREIGN_KEYS.
+     */
+    uint32_t failed_check;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * Index of the chunk that failed, from 0 on; LB_NO_CHUNK if none did.
+     */
+    uint64_t failed_chunk;
+    /**
+     * Number of a database page that failed, from 1 on, as far as it is known; 0 if none.
+     */
+    uint64_t failed_page;
 } lb_result;
 
 /**
@@ -617,6 +698,186 @@ typedef struct lb_error {
 } lb_error;
 
 /**
+ * How to restore. Set everything to zero, then `struct_size`: that alone asks for the defaults.
+ */
+typedef struct lb_restore_options {
+    /**
+     * sizeof(lb_restore_options), set by the caller.
+     */
+    uint32_t struct_size;
+    /**
+     * LB_EXISTING_REFUSE (0): the destination must not exist, and neither may a -wal, -shm or -journal beside it.
+     * LB_EXISTING_REPLACE: an existing database gets the archive's content in one write transaction of SQLite, so that
+     * whoever has it open, in this process or another, sees the old content or the new one; where there is none, what
+     * a -wal, -shm or -journal without a database left is removed.
+     */
+    uint32_t existing;
+    /**
+     * LB_VERIFY_QUICK (0): every hash of the archive, before the destination is touched. LB_VERIFY_FULL: also SQLite's
+     * `integrity_check` and `foreign_key_check` of the image, for which it is decompressed beside the destination first.
+     * LB_VERIFY_NONE: only what has to be decompressed anyhow is compared.
+     */
+    uint32_t verify;
+    /**
+     * Milliseconds for which a locked destination is tried again, 0 means 5000. Then LB_STATUS_BUSY.
+     */
+    uint32_t busy_timeout_ms;
+    /**
+     * Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. Not while a live destination's write
+     * transaction is open: others wait for it.
+     */
+    uint64_t max_bytes_per_second;
+    /**
+     * Least milliseconds between two on_progress calls; 0 means 100.
+     */
+    uint32_t progress_interval_ms;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * NULL, or where a backup of the present destination goes first, compressed if the name ends in .zst. Must not exist.
+     * Its state is exactly the one that the restore replaces. Ignored where there is no destination yet.
+     */
+    const char *keep_previous;
+    /**
+     * Handed to the callbacks as it is. Must stay valid until on_complete has returned.
+     */
+    void *user_data;
+    /**
+     * May be NULL.
+     */
+    lb_progress_fn on_progress;
+    /**
+     * May be NULL.
+     */
+    lb_complete_fn on_complete;
+} lb_restore_options;
+
+/**
+ * How to verify. Set everything to zero, then `struct_size`: that alone asks for the defaults.
+ */
+typedef struct lb_verify_options {
+    /**
+     * sizeof(lb_verify_options), set by the caller.
+     */
+    uint32_t struct_size;
+    /**
+     * LB_VERIFY_QUICK (0): structure, sizes and the hash of every frame, without decompressing; other tools' compressed
+     * files are decompressed. LB_VERIFY_FULL: everything is decompressed and compared, and SQLite's `integrity_check` and
+     * `foreign_key_check` judge the image, which takes as much temporary disk space beside the archive, or in TMPDIR
+     * where that cannot be written. A plain database file always has its `integrity_check`.
+     */
+    uint32_t verify;
+    /**
+     * Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate.
+     */
+    uint64_t max_bytes_per_second;
+    /**
+     * Least milliseconds between two on_progress calls; 0 means 100.
+     */
+    uint32_t progress_interval_ms;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * Handed to the callbacks as it is. Must stay valid until on_complete has returned.
+     */
+    void *user_data;
+    /**
+     * May be NULL.
+     */
+    lb_progress_fn on_progress;
+    /**
+     * May be NULL.
+     */
+    lb_complete_fn on_complete;
+} lb_verify_options;
+
+/**
+ * What a backup file says about itself. Set `struct_size` before the call. What is not known is zero.
+ */
+typedef struct lb_archive_info {
+    /**
+     * sizeof(lb_archive_info), set by the caller.
+     */
+    uint32_t struct_size;
+    /**
+     * LB_KIND_IMAGE, LB_KIND_ARCHIVE, LB_KIND_ZSTD or LB_KIND_GZIP.
+     */
+    uint32_t kind;
+    /**
+     * Version of the archive format; 0 for all but LB_KIND_ARCHIVE.
+     */
+    uint32_t format_version;
+    /**
+     * Bytes of a database page.
+     */
+    uint32_t page_size;
+    /**
+     * Pages of the image.
+     */
+    uint64_t pages;
+    /**
+     * Bytes of the image.
+     */
+    uint64_t image_bytes;
+    /**
+     * Bytes of the file.
+     */
+    uint64_t archive_bytes;
+    /**
+     * Bytes of every chunk but the last.
+     */
+    uint64_t chunk_size;
+    /**
+     * Chunks.
+     */
+    uint64_t chunks;
+    /**
+     * When the backup was begun, nanoseconds since 1970-01-01 UTC; of a plain file, when it was last modified.
+     */
+    int64_t created_unix_ns;
+    /**
+     * `PRAGMA application_id`.
+     */
+    uint32_t application_id;
+    /**
+     * `PRAGMA user_version`.
+     */
+    int32_t user_version;
+    /**
+     * Zstandard level.
+     */
+    int32_t compression_level;
+    /**
+     * 1 if parent_id is set, else 0.
+     */
+    uint32_t has_parent;
+    /**
+     * Random: no other archive has it.
+     */
+    uint8_t archive_id[16];
+    /**
+     * The archive_id of the archive that was given as reuse_path.
+     */
+    uint8_t parent_id[16];
+    /**
+     * Version of the library that wrote it; NUL-terminated.
+     */
+    char library_version[32];
+    /**
+     * Version of its SQLite; of a plain file, of the SQLite that last wrote it. NUL-terminated.
+     */
+    char sqlite_version[32];
+    /**
+     * Version of its Zstandard; NUL-terminated.
+     */
+    char zstd_version[32];
+} lb_archive_info;
+
+/**
  * What lb_backup_jobs tells of one job whose handle is open.
  */
 typedef struct lb_job_info {
@@ -724,6 +985,67 @@ lb_status lb_backup_start(const char *source_path,
                           const struct lb_backup_options *options,
                           struct lb_job **out_job,
                           struct lb_error *out_error);
+
+/**
+ * Starts restoring a backup: to a new file, or, when asked to, onto an existing database while it is in use.
+ *
+ * Reads plain databases, archives of this library, and other tools' Zstandard and gzip files of a database, told apart by
+ * their content. A new file appears under its name only when it is complete, durable and verified. An existing database
+ * is changed in one write transaction of SQLite, page by page, and only the pages that differ: whoever has it open sees
+ * the old content or the new one, readers keep their snapshot, writers wait or get SQLITE_BUSY as for any transaction.
+ * On any failure and on cancel the destination is as it was. In WAL mode the change is in the -wal file until the next
+ * checkpoint, as after any commit. The destination keeps its journal mode, its permissions and its owner; counters in
+ * its header go on.
+ *
+ * An existing database of another page size, text encoding or auto_vacuum mode is changed only where nobody else has it
+ * open: otherwise the outcome is LB_STATUS_BUSY, and the message names both.
+ *
+ * @param archive_path  The backup. A plain database that is in use is read as lb_backup_start would.
+ * @param dest_path     The database. Its directory must exist. A symbolic link is refused.
+ * @param options       NULL for the defaults: the destination must not exist.
+ * @param out_job       Receives the handle, to be ended by lb_backup_join or lb_backup_release.
+ * @param out_error     NULL, or receives the reason.
+ * @return As lb_backup_start. What is found later is the job's outcome.
+ */
+lb_status lb_restore_start(const char *archive_path,
+                           const char *dest_path,
+                           const struct lb_restore_options *options,
+                           struct lb_job **out_job,
+                           struct lb_error *out_error);
+
+/**
+ * Starts verifying a backup file of any kind that lb_restore_start reads. Changes nothing.
+ *
+ * A file that fails is the outcome LB_STATUS_CORRUPT (or NOT_A_DATABASE, UNSUPPORTED); lb_result says which check it
+ * failed, and where.
+ *
+ * @param archive_path  The file; a plain database may be in use.
+ * @param options       NULL for the defaults.
+ * @param out_job       Receives the handle, to be ended by lb_backup_join or lb_backup_release.
+ * @param out_error     NULL, or receives the reason.
+ * @return As lb_backup_start. What is found later is the job's outcome.
+ */
+lb_status lb_verify_start(const char *archive_path,
+                          const struct lb_verify_options *options,
+                          struct lb_job **out_job,
+                          struct lb_error *out_error);
+
+/**
+ * Tells what a backup file says about itself, from a few kilobytes of it. Verifies no more than that: lb_verify_start
+ * does.
+ *
+ * Waits for a thread of the library, which reads; usually well under a millisecond. May be called in a callback. Starts
+ * the library if it does not run.
+ *
+ * @param archive_path  The file; a plain database may be in use.
+ * @param out_info      Receives what is known.
+ * @param out_error     NULL, or receives the reason.
+ * @return LB_STATUS_OK, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, NOT_A_DATABASE (no backup of any kind), CORRUPT,
+ *         UNSUPPORTED (a newer format), OUT_OF_MEMORY, WRONG_PROCESS, SHUT_DOWN, IO, INTERNAL.
+ */
+lb_status lb_backup_inspect(const char *archive_path,
+                            struct lb_archive_info *out_info,
+                            struct lb_error *out_error);
 
 /**
  * Looks at a job. Wait-free: no lock, no system call but the clock, well under a microsecond; made for a frame loop.

@@ -4,9 +4,10 @@ use crate::archive::{self, Encoding, Image, Output, OutputOptions, Parent, Plan,
 use crate::error::{Error, Result, Status};
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Existing, Unpublished, copied_mode};
-use crate::runtime::{Context, LogLevel};
+use crate::runtime::{Context, LogLevel, Operation};
 use crate::source::{self, Snapshot};
-use rustix::fs::{Advice, AtFlags, CWD, FileType, Mode, Stat, fadvise, statat};
+use crate::temporary;
+use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -57,11 +58,10 @@ const SIDECARS: [&str; 3] = ["-wal", "-journal", "-shm"];
 /// What a raw copy is made of: nobody can commit to its source meanwhile.
 const STAGED_STEP: u64 = 1 << 20;
 
-impl Request {
-    /// Finds what can be told without opening anything: right on the host side, where a descriptor of the database must
-    /// never be opened or closed. The job finds the rest, and all of this again where it matters. Tells the size of the
-    /// source.
-    pub fn check(&self) -> Result<u64> {
+impl Operation for Request {
+    /// A descriptor of the database must never be opened or closed on the host side. The job finds the rest, and all of
+    /// this again where it matters.
+    fn check(&self) -> Result<u64> {
         source::check_sqlite()?;
         let source = source::stat_database(&self.source)?;
         let (directory, name) = self.dest_parts()?;
@@ -86,6 +86,16 @@ impl Request {
         Ok(u64::try_from(source.st_size).unwrap_or_default())
     }
 
+    fn target(&self) -> &Path {
+        &self.dest
+    }
+
+    fn run(&self, context: &Context, report: &mut Report) -> Result<()> {
+        run(self, context, report)
+    }
+}
+
+impl Request {
     /// An archive that is not there is a mistake of the caller's; one that is damaged shows when it is read, and is none.
     fn check_reuse(&self) -> Result<()> {
         let Some(path) = &self.reuse else { return Ok(()) };
@@ -143,7 +153,7 @@ fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
 }
 
 /// The job, on the I/O side.
-pub fn run(request: &Request, context: &Context, report: &mut Report) -> Result<()> {
+fn run(request: &Request, context: &Context, report: &mut Report) -> Result<()> {
     let job = &context.job;
     report.compressed = matches!(request.encoding, Encoding::Zstd { .. });
     job.control.check()?;
@@ -154,7 +164,7 @@ pub fn run(request: &Request, context: &Context, report: &mut Report) -> Result<
         context.log(LogLevel::Info, format!("removed {swept:?}, which an earlier run had left"));
     }
     directory.check_free(name, request.existing)?;
-    with_temporary(context, &directory, |archive| fill_and_publish(request, context, report, archive, name))
+    temporary::lend(context, &directory, |archive| fill_and_publish(request, context, report, archive, name))
 }
 
 fn fill_and_publish(
@@ -178,7 +188,7 @@ fn fill_and_publish(
     job.control.check()?;
     job.progress.set_phase(Phase::Syncing);
     let mut clock = Stopwatch::start();
-    sync(context, archive, mode)?;
+    temporary::sync(context, archive, mode)?;
     clock.lap(&mut report.syncing);
 
     if request.verify == Verify::Full {
@@ -236,7 +246,7 @@ fn copy(
     };
     let mut output = Output::new(context, archive.file(), &request.dest, options);
     if staged {
-        with_temporary(context, archive.directory(), |raw| {
+        temporary::lend(context, archive.directory(), |raw| {
             progress.set_phase(Phase::Copying);
             stage(context, report, &plan, snapshot, (raw, &request.dest))?;
             progress.set_phase(Phase::Compressing);
@@ -371,35 +381,10 @@ fn verify_image(request: &Request, context: &Context, archive: &mut Unpublished)
     if request.encoding == Encoding::Image {
         return source::check_integrity(&archive.hidden_path()?, &context.job);
     }
-    with_temporary(context, archive.directory(), |image| {
+    temporary::lend(context, archive.directory(), |image| {
         let mut compressed: &File = archive.file();
         compressed.seek(SeekFrom::Start(0)).map_err(|error| Error::os("cannot read back", &request.dest, error))?;
         archive::decompress(&context.job, (compressed, &request.dest), (image.file(), &request.dest))?;
         source::check_integrity(&image.hidden_path()?, &context.job)
     })
-}
-
-/// Lends a file that is removed afterwards unless it was published.
-fn with_temporary<T>(
-    context: &Context,
-    directory: &Arc<Directory>,
-    body: impl FnOnce(&mut Unpublished) -> Result<T>,
-) -> Result<T> {
-    let mut file = Unpublished::create(directory)?;
-    let result = body(&mut file);
-    file.discard();
-    // A disk may take long to free what was written, or to forget its pages in favour of the host's. Nobody waits for
-    // that who cancelled or who has got what he wanted; whoever has run out of space finds it free again.
-    if result.is_ok() || context.job.control.is_cancelled() {
-        context.later(move || {
-            let _ = fadvise(&**file.file(), 0, None, Advice::DontNeed);
-        });
-    }
-    result
-}
-
-/// An fsync that a cancel does not wait for.
-fn sync(context: &Context, file: &Unpublished, mode: Mode) -> Result<()> {
-    let (file, directory) = (Arc::clone(file.file()), Arc::clone(file.directory()));
-    context.blocking(move || Unpublished::sync(&file, &directory, mode))?
 }

@@ -57,7 +57,7 @@ impl Digest {
 
 fn submit(pool: Arc<Pool>, job: Arc<Job>, shared: Arc<Shared>) {
     let next = Arc::clone(&pool);
-    pool.submit(&Arc::clone(&job), move || {
+    pool.submit(Some(&Arc::clone(&job)), move || {
         let piece = shared.queue.lock().pieces.pop_front();
         if let Some(piece) = piece
             && !job.control.is_cancelled()

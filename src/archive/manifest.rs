@@ -51,7 +51,7 @@ pub struct Manifest {
 }
 
 /// Versions of the three that make an archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Versions {
     /// This library's.
     pub library: String,

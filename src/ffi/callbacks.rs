@@ -49,19 +49,28 @@ struct HostObserver {
     on_complete: lb_complete_fn,
 }
 
-/// None if the host wants to hear nothing.
-pub(super) fn observer(token: usize, options: &lb_backup_options, interval: Duration) -> Option<Arc<dyn Observer>> {
-    if options.on_progress.is_none() && options.on_complete.is_none() {
-        return None;
+/// What a job's options say about its callbacks.
+pub(super) struct Callbacks {
+    pub(super) progress: lb_progress_fn,
+    pub(super) complete: lb_complete_fn,
+    pub(super) user_data: *mut c_void,
+}
+
+impl Callbacks {
+    /// None if the host wants to hear nothing.
+    pub(super) fn observer(self, token: usize, interval: Duration) -> Option<Arc<dyn Observer>> {
+        if self.progress.is_none() && self.complete.is_none() {
+            return None;
+        }
+        watch_for_exit();
+        Some(Arc::new(HostObserver {
+            job: token,
+            interval,
+            user_data: UserData(self.user_data),
+            on_progress: self.progress,
+            on_complete: self.complete,
+        }))
     }
-    watch_for_exit();
-    Some(Arc::new(HostObserver {
-        job: token,
-        interval,
-        user_data: UserData(options.user_data),
-        on_progress: options.on_progress,
-        on_complete: options.on_complete,
-    }))
 }
 
 impl Observer for HostObserver {

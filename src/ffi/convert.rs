@@ -1,14 +1,17 @@
 //! From C's types to ours and back, with every check that a caller's mistake needs.
 
 use super::types::*;
-use crate::archive::Encoding;
-use crate::backup::{Request, Verify};
+use crate::archive::{Encoding, FORMAT_VERSION, ImageHeader, Kind};
+use crate::backup::{self, Verify};
 use crate::error::{Error, Result, Status};
-use crate::job::{Outcome, Progress, ProgressSnapshot};
+use crate::inspect;
+use crate::job::{Check, Outcome, Progress, ProgressSnapshot};
 use crate::publish::Existing;
+use crate::restore;
 use crate::runtime;
+use crate::verify;
 use std::ffi::{CStr, c_char};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const CHUNK_SIZES: std::ops::RangeInclusive<u64> = 65_536..=8_388_608;
@@ -76,19 +79,54 @@ where
 }
 
 /// Options, checked, with the defaults filled in.
-pub(super) struct Options {
+pub(super) struct Options<Request> {
     pub(super) request: Request,
     pub(super) rate: u64,
     pub(super) interval: Duration,
+}
+
+fn busy_timeout(raw: u32) -> Result<Duration> {
+    let milliseconds = bounded(raw, DEFAULT_BUSY_TIMEOUT_MS, 1..=u32::MAX, "busy_timeout_ms")?;
+    Ok(Duration::from_millis(milliseconds.into()))
+}
+
+fn progress_interval(raw: u32) -> Result<Duration> {
+    let milliseconds = bounded(raw, DEFAULT_PROGRESS_INTERVAL_MS, 1..=u32::MAX, "progress_interval_ms")?;
+    Ok(Duration::from_millis(milliseconds.into()))
+}
+
+/// A path that may be NULL.
+///
+/// # Safety
+/// As [`path`].
+unsafe fn optional_path(pointer: *const c_char, name: &str) -> Result<Option<PathBuf>> {
+    // SAFETY: passed on.
+    if pointer.is_null() { Ok(None) } else { unsafe { path(pointer, name).map(Some) } }
+}
+
+fn existing(raw: u32) -> Result<Existing> {
+    choice(raw, "existing", &[Existing::Refuse, Existing::Replace])
+}
+
+fn reserved(raw: u32) -> Result<()> {
+    if raw == 0 { Ok(()) } else { Err(Error::invalid(format!("reserved is {raw}; it must be 0"))) }
+}
+
+/// A destination of which `.zst` compresses.
+fn is_named_compressed(dest: &Path) -> bool {
+    dest.extension().is_some_and(|extension| extension == "zst")
 }
 
 /// Every option that is wrong is named by its field.
 ///
 /// # Safety
 /// What `raw` points to is as [`path`] needs it.
-pub(super) unsafe fn backup_options(raw: &lb_backup_options, source: PathBuf, dest: PathBuf) -> Result<Options> {
-    let by_name =
-        if dest.extension().is_some_and(|extension| extension == "zst") { LB_FORMAT_ZSTD } else { LB_FORMAT_IMAGE };
+pub(super) unsafe fn backup_options(
+    raw: &lb_backup_options,
+    source: PathBuf,
+    dest: PathBuf,
+) -> Result<Options<backup::Request>> {
+    let by_name = if is_named_compressed(&dest) { LB_FORMAT_ZSTD } else { LB_FORMAT_IMAGE };
     let level = bounded(raw.compression_level, DEFAULT_LEVEL, LEVELS, "compression_level")?;
     let format = choice(raw.format, "format", &[by_name, LB_FORMAT_IMAGE, LB_FORMAT_ZSTD])?;
     let encoding = if format == LB_FORMAT_ZSTD { Encoding::Zstd { level } } else { Encoding::Image };
@@ -96,30 +134,104 @@ pub(super) unsafe fn backup_options(raw: &lb_backup_options, source: PathBuf, de
         0 => None,
         size => Some(bounded(size, 0, CHUNK_SIZES, "chunk_size")?),
     };
-    let busy_timeout = bounded(raw.busy_timeout_ms, DEFAULT_BUSY_TIMEOUT_MS, 1..=u32::MAX, "busy_timeout_ms")?;
-    let interval =
-        bounded(raw.progress_interval_ms, DEFAULT_PROGRESS_INTERVAL_MS, 1..=u32::MAX, "progress_interval_ms")?;
     // SAFETY: passed on.
-    let reuse = if raw.reuse_path.is_null() { None } else { Some(unsafe { path(raw.reuse_path, "reuse_path")? }) };
+    let reuse = unsafe { optional_path(raw.reuse_path, "reuse_path")? };
     if reuse.is_some() && encoding == Encoding::Image {
         return Err(Error::invalid("reuse_path is for compressed archives, and the format is a plain image"));
     }
     Ok(Options {
-        request: Request {
+        request: backup::Request {
             source,
             dest,
             encoding,
-            existing: choice(raw.existing, "existing", &[Existing::Refuse, Existing::Replace])?,
+            existing: existing(raw.existing)?,
             verify: choice(raw.verify, "verify", &[Verify::Quick, Verify::Full, Verify::None])?,
             digest: choice(raw.digest, "digest", &[true, false])?,
             chunk_bytes,
             reuse,
-            busy_timeout: Duration::from_millis(busy_timeout.into()),
+            busy_timeout: busy_timeout(raw.busy_timeout_ms)?,
             wal_limit: raw.wal_limit_bytes,
         },
         rate: raw.max_bytes_per_second,
-        interval: Duration::from_millis(interval.into()),
+        interval: progress_interval(raw.progress_interval_ms)?,
     })
+}
+
+/// Every option that is wrong is named by its field.
+///
+/// # Safety
+/// What `raw` points to is as [`path`] needs it.
+pub(super) unsafe fn restore_options(
+    raw: &lb_restore_options,
+    archive: PathBuf,
+    dest: PathBuf,
+) -> Result<Options<restore::Request>> {
+    reserved(raw.reserved)?;
+    Ok(Options {
+        request: restore::Request {
+            archive,
+            dest,
+            existing: existing(raw.existing)?,
+            verify: choice(raw.verify, "verify", &[Verify::Quick, Verify::Full, Verify::None])?,
+            busy_timeout: busy_timeout(raw.busy_timeout_ms)?,
+            // SAFETY: passed on.
+            keep_previous: unsafe { optional_path(raw.keep_previous, "keep_previous")? },
+        },
+        rate: raw.max_bytes_per_second,
+        interval: progress_interval(raw.progress_interval_ms)?,
+    })
+}
+
+/// Every option that is wrong is named by its field.
+pub(super) fn verify_options(raw: &lb_verify_options, archive: PathBuf) -> Result<Options<verify::Request>> {
+    reserved(raw.reserved)?;
+    Ok(Options {
+        request: verify::Request { archive, full: choice(raw.verify, "verify", &[false, true])? },
+        rate: raw.max_bytes_per_second,
+        interval: progress_interval(raw.progress_interval_ms)?,
+    })
+}
+
+/// What a backup file says about itself, for C.
+pub(super) fn archive_info(about: &inspect::About) -> lb_archive_info {
+    let manifest = about.manifest.as_ref();
+    let image = about.image.as_ref();
+    lb_archive_info {
+        struct_size: size_of::<lb_archive_info>() as u32,
+        kind: match about.kind {
+            Kind::Image => LB_KIND_IMAGE,
+            Kind::Archive => LB_KIND_ARCHIVE,
+            Kind::Zstd => LB_KIND_ZSTD,
+            Kind::Gzip => LB_KIND_GZIP,
+        },
+        format_version: if manifest.is_some() { FORMAT_VERSION } else { 0 },
+        page_size: image.map_or(0, |image| image.page_size),
+        pages: image.and_then(|image| image.page_count).unwrap_or(0).into(),
+        image_bytes: image.and_then(ImageHeader::bytes).unwrap_or(0),
+        archive_bytes: about.file_bytes,
+        chunk_size: manifest.map_or(0, |manifest| manifest.geometry.chunk_bytes.into()),
+        chunks: manifest.map_or(0, |manifest| manifest.chunks.len() as u64),
+        created_unix_ns: unix_ns(about.created),
+        application_id: image.map_or(0, |image| image.application_id),
+        user_version: image.map_or(0, |image| image.user_version),
+        compression_level: manifest.map_or(0, |manifest| manifest.level),
+        has_parent: manifest.is_some_and(|manifest| manifest.parent_id.is_some()).into(),
+        archive_id: manifest.map_or([0; 16], |manifest| manifest.archive_id),
+        parent_id: manifest.and_then(|manifest| manifest.parent_id).unwrap_or_default(),
+        library_version: fixed_text(&about.versions.library),
+        sqlite_version: fixed_text(&about.versions.sqlite),
+        zstd_version: fixed_text(&about.versions.zstd),
+    }
+}
+
+/// As much of `text` as fits, with its NUL; whole characters.
+fn fixed_text<const N: usize>(text: &str) -> [c_char; N] {
+    let mut bytes = [0 as c_char; N];
+    let known = &text[..text.floor_char_boundary(N - 1)];
+    for (to, from) in bytes.iter_mut().zip(known.bytes().take_while(|&byte| byte != 0)) {
+        *to = from as c_char;
+    }
+    bytes
 }
 
 /// The configuration, but for its callback.
@@ -187,6 +299,16 @@ pub(super) fn result(outcome: &Outcome) -> lb_result {
         verifying_ns: nanos(report.verifying),
         source_lock_ns: nanos(report.source_lock),
         wal_growth_bytes: report.wal_growth,
+        failed_check: report.finding.map_or(LB_CHECK_NONE, |finding| match finding.check {
+            Check::Structure => LB_CHECK_STRUCTURE,
+            Check::Frame => LB_CHECK_FRAME,
+            Check::Content => LB_CHECK_CONTENT,
+            Check::Integrity => LB_CHECK_INTEGRITY,
+            Check::ForeignKeys => LB_CHECK_FOREIGN_KEYS,
+        }),
+        reserved: 0,
+        failed_chunk: report.finding.and_then(|finding| finding.chunk).unwrap_or(LB_NO_CHUNK),
+        failed_page: report.finding.and_then(|finding| finding.page).unwrap_or(0),
     }
 }
 
@@ -198,11 +320,6 @@ pub(super) fn job_info(
     user_data: *mut std::ffi::c_void,
 ) -> lb_job_info {
     let look = progress_cell.look();
-    let mut name = [0 as c_char; 256];
-    // A file name has at most 255 bytes (NAME_MAX), or the job would have been refused.
-    for (to, &from) in name.iter_mut().zip(dest_name.as_bytes().iter().take(255)) {
-        *to = from as c_char;
-    }
     lb_job_info {
         struct_size: size_of::<lb_job_info>() as u32,
         state: look.state,
@@ -211,7 +328,8 @@ pub(super) fn job_info(
         bytes_done: look.bytes_done,
         bytes_total: look.bytes_total,
         percent: look.percent,
-        dest_name: name,
+        // A file name has at most 255 bytes (NAME_MAX), or the job would have been refused.
+        dest_name: fixed_text(dest_name),
     }
 }
 

@@ -11,12 +11,12 @@ mod handles;
 mod sized;
 mod types;
 
-use crate::backup;
 use crate::error::{Error, Result, Status};
+use crate::inspect;
 use crate::job::{Job, Outcome, Report};
-use crate::runtime;
+use crate::runtime::{self, Operation};
 use boundary::{door, door_with_error};
-use callbacks::UserData;
+use callbacks::{Callbacks, UserData};
 use sized::Out;
 use std::ffi::{CString, c_char};
 use std::ptr;
@@ -49,20 +49,110 @@ pub unsafe extern "C" fn lb_backup_start(
 ) -> Status {
     // SAFETY: the header asks the caller for what these need: strings that end, structures with their size.
     unsafe {
-        let out_job_checked = check_out(out_job, "out_job");
-        if out_job_checked.is_ok() {
-            out_job.write(ptr::null_mut());
-        }
-        door_with_error(out_error, || {
-            out_job_checked?;
-            if crate::hooks::on("panic-in-call") {
-                panic!("a test asked for it");
-            }
+        start_door(out_job, out_error, || {
             let source = convert::path(source_path, "source_path")?;
             let dest = convert::path(dest_path, "dest_path")?;
-            let raw = if options.is_null() { default_options() } else { sized::read(options, "options")? };
+            let raw: lb_backup_options =
+                if options.is_null() { sized::defaults() } else { sized::read(options, "options")? };
             let options = convert::backup_options(&raw, source, dest)?;
-            out_job.write(start(&raw, options)?);
+            start(options, Callbacks { progress: raw.on_progress, complete: raw.on_complete, user_data: raw.user_data })
+        })
+    }
+}
+
+/// Starts restoring a backup: to a new file, or, when asked to, onto an existing database while it is in use.
+///
+/// Reads plain databases, archives of this library, and other tools' Zstandard and gzip files of a database, told apart by
+/// their content. A new file appears under its name only when it is complete, durable and verified. An existing database
+/// is changed in one write transaction of SQLite, page by page, and only the pages that differ: whoever has it open sees
+/// the old content or the new one, readers keep their snapshot, writers wait or get SQLITE_BUSY as for any transaction.
+/// On any failure and on cancel the destination is as it was. In WAL mode the change is in the -wal file until the next
+/// checkpoint, as after any commit. The destination keeps its journal mode, its permissions and its owner; counters in
+/// its header go on.
+///
+/// An existing database of another page size, text encoding or auto_vacuum mode is changed only where nobody else has it
+/// open: otherwise the outcome is LB_STATUS_BUSY, and the message names both.
+///
+/// @param archive_path  The backup. A plain database that is in use is read as lb_backup_start would.
+/// @param dest_path     The database. Its directory must exist. A symbolic link is refused.
+/// @param options       NULL for the defaults: the destination must not exist.
+/// @param out_job       Receives the handle, to be ended by lb_backup_join or lb_backup_release.
+/// @param out_error     NULL, or receives the reason.
+/// @return As lb_backup_start. What is found later is the job's outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lb_restore_start(
+    archive_path: *const c_char,
+    dest_path: *const c_char,
+    options: *const lb_restore_options,
+    out_job: *mut *mut lb_job,
+    out_error: *mut lb_error,
+) -> Status {
+    // SAFETY: the header asks the caller for what these need: strings that end, structures with their size.
+    unsafe {
+        start_door(out_job, out_error, || {
+            let archive = convert::path(archive_path, "archive_path")?;
+            let dest = convert::path(dest_path, "dest_path")?;
+            let raw: lb_restore_options =
+                if options.is_null() { sized::defaults() } else { sized::read(options, "options")? };
+            let options = convert::restore_options(&raw, archive, dest)?;
+            start(options, Callbacks { progress: raw.on_progress, complete: raw.on_complete, user_data: raw.user_data })
+        })
+    }
+}
+
+/// Starts verifying a backup file of any kind that lb_restore_start reads. Changes nothing.
+///
+/// A file that fails is the outcome LB_STATUS_CORRUPT (or NOT_A_DATABASE, UNSUPPORTED); lb_result says which check it
+/// failed, and where.
+///
+/// @param archive_path  The file; a plain database may be in use.
+/// @param options       NULL for the defaults.
+/// @param out_job       Receives the handle, to be ended by lb_backup_join or lb_backup_release.
+/// @param out_error     NULL, or receives the reason.
+/// @return As lb_backup_start. What is found later is the job's outcome.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lb_verify_start(
+    archive_path: *const c_char,
+    options: *const lb_verify_options,
+    out_job: *mut *mut lb_job,
+    out_error: *mut lb_error,
+) -> Status {
+    // SAFETY: the header asks the caller for what these need: strings that end, structures with their size.
+    unsafe {
+        start_door(out_job, out_error, || {
+            let archive = convert::path(archive_path, "archive_path")?;
+            let raw: lb_verify_options =
+                if options.is_null() { sized::defaults() } else { sized::read(options, "options")? };
+            let options = convert::verify_options(&raw, archive)?;
+            start(options, Callbacks { progress: raw.on_progress, complete: raw.on_complete, user_data: raw.user_data })
+        })
+    }
+}
+
+/// Tells what a backup file says about itself, from a few kilobytes of it. Verifies no more than that: lb_verify_start
+/// does.
+///
+/// Waits for a thread of the library, which reads; usually well under a millisecond. May be called in a callback. Starts
+/// the library if it does not run.
+///
+/// @param archive_path  The file; a plain database may be in use.
+/// @param out_info      Receives what is known.
+/// @param out_error     NULL, or receives the reason.
+/// @return LB_STATUS_OK, INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, NOT_A_DATABASE (no backup of any kind), CORRUPT,
+///         UNSUPPORTED (a newer format), OUT_OF_MEMORY, WRONG_PROCESS, SHUT_DOWN, IO, INTERNAL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lb_backup_inspect(
+    archive_path: *const c_char,
+    out_info: *mut lb_archive_info,
+    out_error: *mut lb_error,
+) -> Status {
+    // SAFETY: the header asks the caller for what these need: strings that end, structures with their size.
+    unsafe {
+        door_with_error(out_error, || {
+            let out = Out::new(out_info, "out_info")?;
+            let archive = convert::path(archive_path, "archive_path")?;
+            let about = runtime::on_io_side(move || inspect::read(&archive))?;
+            out.write(convert::archive_info(&about));
             Ok(())
         })
     }
@@ -238,15 +328,40 @@ pub extern "C" fn lb_abi_version() -> u32 {
 /// Bytes of a source whose backup a small one does not have to wait for.
 const LARGE_SOURCE: u64 = 16 << 20;
 
+/// The door of the three functions that start a job: its handle is the out.
+///
+/// # Safety
+/// As [`door_with_error`].
+unsafe fn start_door(
+    out_job: *mut *mut lb_job,
+    out_error: *mut lb_error,
+    body: impl FnOnce() -> Result<*mut lb_job>,
+) -> Status {
+    let out_job_checked = check_out(out_job, "out_job");
+    // SAFETY: checked here as far as it can be; the caller promises the rest.
+    unsafe {
+        if out_job_checked.is_ok() {
+            out_job.write(ptr::null_mut());
+        }
+        door_with_error(out_error, || {
+            out_job_checked?;
+            if crate::hooks::on("panic-in-call") {
+                panic!("a test asked for it");
+            }
+            out_job.write(body()?);
+            Ok(())
+        })
+    }
+}
+
 /// Opens a handle and queues its job; all or nothing.
-fn start(raw: &lb_backup_options, options: convert::Options) -> Result<*mut lb_job> {
-    let request = options.request;
+fn start<Request: Operation>(options: convert::Options<Request>, callbacks: Callbacks) -> Result<*mut lb_job> {
+    let convert::Options { request, rate, interval } = options;
     let large = request.check()? > LARGE_SOURCE;
-    let dest_name = request.dest.file_name().unwrap_or_default().to_string_lossy().into();
-    let make = |progress| Job::new(progress, options.rate);
-    let (token, job) = handles::open(dest_name, UserData(raw.user_data), make)?;
-    let observer = callbacks::observer(token.addr(), raw, options.interval);
-    let work: runtime::Work = Box::new(move |context, report| backup::run(&request, context, report));
+    let name = request.target().file_name().unwrap_or_default().to_string_lossy().into();
+    let (token, job) = handles::open(name, UserData(callbacks.user_data), |progress| Job::new(progress, rate))?;
+    let observer = callbacks.observer(token.addr(), interval);
+    let work: runtime::Work = Box::new(move |context, report| request.run(context, report));
     let entry = runtime::Entry { job: Arc::clone(&job), work, large, observer };
     runtime::submit(entry).inspect_err(|error| {
         // lb_backup_jobs may have shown the handle: whoever waits for the job already learns that it is over, and whoever
@@ -280,25 +395,4 @@ fn check_out<T>(out: *mut T, name: &str) -> Result<()> {
         return Err(Error::invalid(format!("{name} is {}", if out.is_null() { "NULL" } else { "misaligned" })));
     }
     Ok(())
-}
-
-/// What NULL options mean.
-fn default_options() -> lb_backup_options {
-    lb_backup_options {
-        struct_size: size_of::<lb_backup_options>() as u32,
-        format: LB_FORMAT_BY_NAME,
-        compression_level: 0,
-        existing: LB_EXISTING_REFUSE,
-        verify: LB_VERIFY_QUICK,
-        digest: LB_DIGEST_SHA256,
-        chunk_size: 0,
-        max_bytes_per_second: 0,
-        busy_timeout_ms: 0,
-        progress_interval_ms: 0,
-        wal_limit_bytes: 0,
-        user_data: ptr::null_mut(),
-        on_progress: None,
-        on_complete: None,
-        reuse_path: ptr::null(),
-    }
 }

@@ -29,8 +29,11 @@ macro_rules! sized {
 sized! {
     lb_error: now 1040;
     lb_progress: now 72;
-    lb_result: now 1200;
+    lb_result: 1200, now 1224;
     lb_backup_options: 80, now 88;
+    lb_restore_options: now 64;
+    lb_verify_options: now 48;
+    lb_archive_info: now 208;
     lb_job_info: now 304;
     lb_config: now 40;
 }
@@ -73,6 +76,12 @@ pub(super) unsafe fn read<T: Sized32>(pointer: *const T, name: &str) -> Result<T
         std::ptr::copy_nonoverlapping(bytes, (&raw mut value).cast::<u8>(), known);
         Ok(value)
     }
+}
+
+/// What NULL means: a structure of zeros.
+pub(super) fn defaults<T: Sized32>() -> T {
+    // SAFETY: all zeros are a valid T, as its trait demands.
+    unsafe { std::mem::zeroed() }
 }
 
 /// Where a structure goes that the caller provides, checked before there is anything to write.

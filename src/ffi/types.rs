@@ -50,6 +50,31 @@ pub const LB_DIGEST_SHA256: u32 = 0;
 /// `lb_backup_options::digest`: no digest in the result.
 pub const LB_DIGEST_NONE: u32 = 1;
 
+/// `lb_archive_info::kind`: a plain database file.
+pub const LB_KIND_IMAGE: u32 = 1;
+/// `lb_archive_info::kind`: an archive of this library (docs/FORMAT.md).
+pub const LB_KIND_ARCHIVE: u32 = 2;
+/// `lb_archive_info::kind`: another tool's Zstandard file; what it holds is not known before it is decompressed.
+pub const LB_KIND_ZSTD: u32 = 3;
+/// `lb_archive_info::kind`: a gzip file; what it holds is not known before it is decompressed.
+pub const LB_KIND_GZIP: u32 = 4;
+
+/// `lb_result::failed_check`: no check failed.
+pub const LB_CHECK_NONE: u32 = 0;
+/// `lb_result::failed_check`: the file's structure (header, manifest, seek table, length), or it is no backup at all.
+pub const LB_CHECK_STRUCTURE: u32 = 1;
+/// `lb_result::failed_check`: a frame does not have the hash that the manifest says, or does not decompress.
+pub const LB_CHECK_FRAME: u32 = 2;
+/// `lb_result::failed_check`: a frame decompresses to another content than the manifest says.
+pub const LB_CHECK_CONTENT: u32 = 3;
+/// `lb_result::failed_check`: SQLite's `integrity_check` of the image.
+pub const LB_CHECK_INTEGRITY: u32 = 4;
+/// `lb_result::failed_check`: SQLite's `foreign_key_check` of the image.
+pub const LB_CHECK_FOREIGN_KEYS: u32 = 5;
+
+/// `lb_result::failed_chunk` where the failure is of no chunk.
+pub const LB_NO_CHUNK: u64 = 0xFFFF_FFFF_FFFF_FFFF;
+
 /// `lb_log_fn`: something the operator should look at; the job went on.
 pub const LB_LOG_WARNING: u32 = 1;
 /// `lb_log_fn`: worth a line, nothing to do.
@@ -103,7 +128,8 @@ pub struct lb_progress {
     pub bytes_total: u64,
     /// Bytes written to the archive file.
     pub bytes_written: u64,
-    /// Bytes of the archive taken over from an earlier one instead of being compressed.
+    /// Backup: bytes of the archive taken over from an earlier one instead of being compressed. Restore onto an existing
+    /// database: bytes of the image that it had already.
     pub bytes_reused: u64,
     /// Nanoseconds since the job was accepted; stands still once the job has ended.
     pub elapsed_ns: u64,
@@ -138,7 +164,7 @@ pub struct lb_result {
     pub image_bytes: u64,
     /// Bytes of the archive file.
     pub archive_bytes: u64,
-    /// Bytes of the archive taken over from an earlier one.
+    /// As in lb_progress.
     pub bytes_reused: u64,
     /// 1 if sha256 is set, else 0.
     pub has_sha256: u32,
@@ -167,6 +193,14 @@ pub struct lb_result {
     pub source_lock_ns: u64,
     /// Bytes by which the source's -wal file grew while the snapshot stood; 0 for a rollback-journal source.
     pub wal_growth_bytes: u64,
+    /// Which check an archive failed: one of LB_CHECK_NONE (0) to LB_CHECK_FOREIGN_KEYS.
+    pub failed_check: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Index of the chunk that failed, from 0 on; LB_NO_CHUNK if none did.
+    pub failed_chunk: u64,
+    /// Number of a database page that failed, from 1 on, as far as it is known; 0 if none.
+    pub failed_page: u64,
 }
 
 /// Called on the library's host-side thread, at most once per interval while the job runs and once with its last
@@ -235,6 +269,113 @@ pub struct lb_backup_options {
     /// not exist; one that is damaged or of another kind costs a warning in the log and the time that it would have
     /// saved. For LB_FORMAT_ZSTD only. Name only an archive that you trust as you trust your own.
     pub reuse_path: *const c_char,
+}
+
+/// How to restore. Set everything to zero, then `struct_size`: that alone asks for the defaults.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_restore_options {
+    /// sizeof(lb_restore_options), set by the caller.
+    pub struct_size: u32,
+    /// LB_EXISTING_REFUSE (0): the destination must not exist, and neither may a -wal, -shm or -journal beside it.
+    /// LB_EXISTING_REPLACE: an existing database gets the archive's content in one write transaction of SQLite, so that
+    /// whoever has it open, in this process or another, sees the old content or the new one; where there is none, what
+    /// a -wal, -shm or -journal without a database left is removed.
+    pub existing: u32,
+    /// LB_VERIFY_QUICK (0): every hash of the archive, before the destination is touched. LB_VERIFY_FULL: also SQLite's
+    /// `integrity_check` and `foreign_key_check` of the image, for which it is decompressed beside the destination first.
+    /// LB_VERIFY_NONE: only what has to be decompressed anyhow is compared.
+    pub verify: u32,
+    /// Milliseconds for which a locked destination is tried again, 0 means 5000. Then LB_STATUS_BUSY.
+    pub busy_timeout_ms: u32,
+    /// Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. Not while a live destination's write
+    /// transaction is open: others wait for it.
+    pub max_bytes_per_second: u64,
+    /// Least milliseconds between two on_progress calls; 0 means 100.
+    pub progress_interval_ms: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// NULL, or where a backup of the present destination goes first, compressed if the name ends in .zst. Must not exist.
+    /// Its state is exactly the one that the restore replaces. Ignored where there is no destination yet.
+    pub keep_previous: *const c_char,
+    /// Handed to the callbacks as it is. Must stay valid until on_complete has returned.
+    pub user_data: *mut c_void,
+    /// May be NULL.
+    pub on_progress: lb_progress_fn,
+    /// May be NULL.
+    pub on_complete: lb_complete_fn,
+}
+
+/// How to verify. Set everything to zero, then `struct_size`: that alone asks for the defaults.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_verify_options {
+    /// sizeof(lb_verify_options), set by the caller.
+    pub struct_size: u32,
+    /// LB_VERIFY_QUICK (0): structure, sizes and the hash of every frame, without decompressing; other tools' compressed
+    /// files are decompressed. LB_VERIFY_FULL: everything is decompressed and compared, and SQLite's `integrity_check` and
+    /// `foreign_key_check` judge the image, which takes as much temporary disk space beside the archive, or in TMPDIR
+    /// where that cannot be written. A plain database file always has its `integrity_check`.
+    pub verify: u32,
+    /// Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate.
+    pub max_bytes_per_second: u64,
+    /// Least milliseconds between two on_progress calls; 0 means 100.
+    pub progress_interval_ms: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// Handed to the callbacks as it is. Must stay valid until on_complete has returned.
+    pub user_data: *mut c_void,
+    /// May be NULL.
+    pub on_progress: lb_progress_fn,
+    /// May be NULL.
+    pub on_complete: lb_complete_fn,
+}
+
+/// What a backup file says about itself. Set `struct_size` before the call. What is not known is zero.
+#[allow(non_camel_case_types)]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_archive_info {
+    /// sizeof(lb_archive_info), set by the caller.
+    pub struct_size: u32,
+    /// LB_KIND_IMAGE, LB_KIND_ARCHIVE, LB_KIND_ZSTD or LB_KIND_GZIP.
+    pub kind: u32,
+    /// Version of the archive format; 0 for all but LB_KIND_ARCHIVE.
+    pub format_version: u32,
+    /// Bytes of a database page.
+    pub page_size: u32,
+    /// Pages of the image.
+    pub pages: u64,
+    /// Bytes of the image.
+    pub image_bytes: u64,
+    /// Bytes of the file.
+    pub archive_bytes: u64,
+    /// Bytes of every chunk but the last.
+    pub chunk_size: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// When the backup was begun, nanoseconds since 1970-01-01 UTC; of a plain file, when it was last modified.
+    pub created_unix_ns: i64,
+    /// `PRAGMA application_id`.
+    pub application_id: u32,
+    /// `PRAGMA user_version`.
+    pub user_version: i32,
+    /// Zstandard level.
+    pub compression_level: i32,
+    /// 1 if parent_id is set, else 0.
+    pub has_parent: u32,
+    /// Random: no other archive has it.
+    pub archive_id: [u8; 16],
+    /// The archive_id of the archive that was given as reuse_path.
+    pub parent_id: [u8; 16],
+    /// Version of the library that wrote it; NUL-terminated.
+    pub library_version: [c_char; 32],
+    /// Version of its SQLite; of a plain file, of the SQLite that last wrote it. NUL-terminated.
+    pub sqlite_version: [c_char; 32],
+    /// Version of its Zstandard; NUL-terminated.
+    pub zstd_version: [c_char; 32],
 }
 
 /// What lb_backup_jobs tells of one job whose handle is open.

@@ -12,7 +12,7 @@ pub(crate) mod tests;
 pub use control::Control;
 pub use patience::Patience;
 pub use progress::{JobState, Phase, Progress, ProgressSnapshot};
-pub use report::{Outcome, Report, Stopwatch};
+pub use report::{Check, Finding, Outcome, Report, Stopwatch};
 pub use throttle::Throttle;
 
 use crate::error::{Error, Status};

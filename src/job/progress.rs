@@ -51,7 +51,9 @@ pub enum Phase {
     Syncing = 3,
     /// Reading back and comparing.
     Verifying = 4,
-    /// The job has ended. (5 is kept for restoring.)
+    /// The archive's content to its destination.
+    Restoring = 5,
+    /// The job has ended.
     Done = 6,
 }
 
@@ -63,6 +65,7 @@ impl Phase {
             2 => Phase::Compressing,
             3 => Phase::Syncing,
             4 => Phase::Verifying,
+            5 => Phase::Restoring,
             _ => Phase::Done,
         }
     }

@@ -51,6 +51,34 @@ pub struct Report {
     pub source_lock: Duration,
     /// By which the write-ahead log grew.
     pub wal_growth: u64,
+    /// Which check failed, and where.
+    pub finding: Option<Finding>,
+}
+
+/// What is wrong with a backup file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Of what kind it is.
+    pub check: Check,
+    /// In which chunk, if it is known.
+    pub chunk: Option<u64>,
+    /// On which page, from 1 on, if it is known.
+    pub page: Option<u64>,
+}
+
+/// What backup files are checked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Header, manifest, seek table, length.
+    Structure,
+    /// A frame's hash, and that it can be decompressed.
+    Frame,
+    /// A chunk's hash.
+    Content,
+    /// SQLite's integrity_check.
+    Integrity,
+    /// SQLite's foreign_key_check.
+    ForeignKeys,
 }
 
 /// Adds the time of a step to one of a report's durations.

@@ -23,6 +23,7 @@ pub use queue::Entry;
 use queue::Queue;
 use std::os::fd::{OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -30,6 +31,16 @@ use std::time::Instant;
 
 /// What a job does, on the I/O side. The report is told whatever the result.
 pub type Work = Box<dyn FnOnce(&Context, &mut Report) -> Result<()> + Send>;
+
+/// One kind of job: what was asked for, checked and done.
+pub trait Operation: Send + 'static {
+    /// Finds what can be told on the host side, without opening anything. Tells the size of what is to be read, in bytes.
+    fn check(&self) -> Result<u64>;
+    /// The file that the job is about, for lists of jobs.
+    fn target(&self) -> &Path;
+    /// The job, on the I/O side.
+    fn run(&self, context: &Context, report: &mut Report) -> Result<()>;
+}
 
 /// Tasks beyond which [`Context::later`] puts nothing off: each holds a file open, and its disk space.
 const LATER_LIMIT: usize = 16;
@@ -69,7 +80,7 @@ impl Context {
     /// Does on another thread of the I/O side what nobody has to wait for; here and now if too much waits there already.
     pub fn later(&self, body: impl FnOnce() + Send + 'static) {
         if self.shared.blocking.pending() < LATER_LIMIT {
-            self.shared.blocking.submit(&self.job, body);
+            self.shared.blocking.submit(Some(&self.job), body);
         } else {
             body();
         }
@@ -142,20 +153,36 @@ pub fn configure(config: Config) -> Result<()> {
 
 /// Puts a job into the queue; starts the threads if there are none.
 pub fn submit(entry: Entry) -> Result<()> {
-    let runtime = {
-        let mut global = GLOBAL.lock();
-        match &global.state {
-            State::Running(runtime) => Arc::clone(runtime),
-            State::ShuttingDown(_) => return Err(Error::new(Status::ShutDown, "the library is shutting down")),
-            State::Idle => {
-                let config = global.config.clone().unwrap_or_default();
-                let runtime = Arc::new(Runtime::start(&config)?);
-                global.state = State::Running(Arc::clone(&runtime));
-                runtime
-            }
-        }
+    running()?.shared.queue.push(entry)
+}
+
+/// Does something short on a thread of the I/O side, and waits for it; starts the threads if there are none.
+pub fn on_io_side<T: Send + 'static>(body: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let runtime = running()?;
+    let (sender, receiver) = channel();
+    let task = move || {
+        let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Error::from_panic(&*panic)));
+        // Somebody waits for it below.
+        let _ = sender.send(result);
     };
-    runtime.shared.queue.push(entry)
+    runtime.shared.blocking.submit(None, task);
+    // Without a thread left to do it, the task is dropped, and its end of the channel.
+    drop(runtime);
+    receiver.recv().unwrap_or_else(|_| Err(Error::new(Status::ShutDown, "the library is shutting down")))
+}
+
+fn running() -> Result<Arc<Runtime>> {
+    let mut global = GLOBAL.lock();
+    match &global.state {
+        State::Running(runtime) => Ok(Arc::clone(runtime)),
+        State::ShuttingDown(_) => Err(Error::new(Status::ShutDown, "the library is shutting down")),
+        State::Idle => {
+            let config = global.config.clone().unwrap_or_default();
+            let runtime = Arc::new(Runtime::start(&config)?);
+            global.state = State::Running(Arc::clone(&runtime));
+            Ok(runtime)
+        }
+    }
 }
 
 /// Asks a job to stop. One that still waits in the queue ends at once.

@@ -23,15 +23,17 @@ struct State {
 }
 
 struct Lane {
-    job: Arc<Job>,
+    /// None for whoever asks without having a job.
+    job: Option<Arc<Job>>,
     tasks: VecDeque<Task>,
 }
 
 impl State {
-    fn push(&mut self, job: &Arc<Job>, task: Task) {
-        match self.lanes.iter_mut().find(|lane| Arc::ptr_eq(&lane.job, job)) {
+    fn push(&mut self, job: Option<&Arc<Job>>, task: Task) {
+        let is_its = |lane: &&mut Lane| lane.job.as_ref().map(Arc::as_ptr) == job.map(Arc::as_ptr);
+        match self.lanes.iter_mut().find(is_its) {
             Some(lane) => lane.tasks.push_back(task),
-            None => self.lanes.push_back(Lane { job: Arc::clone(job), tasks: VecDeque::from([task]) }),
+            None => self.lanes.push_back(Lane { job: job.cloned(), tasks: VecDeque::from([task]) }),
         }
     }
 
@@ -62,10 +64,14 @@ impl Pool {
     }
 
     /// Runs `task` soon, for `job`: however many tasks others have waiting, it has its turn after one of each. It must
-    /// neither block nor panic. Who submits bounds how many of its tasks are pending.
-    pub fn submit(&self, job: &Arc<Job>, task: impl FnOnce() + Send + 'static) {
-        self.state.lock().push(job, Box::new(task));
-        self.available.notify_one();
+    /// not panic. Who submits bounds how many of its tasks are pending. After [`Pool::close`], when no thread may be left,
+    /// the task is dropped.
+    pub fn submit(&self, job: Option<&Arc<Job>>, task: impl FnOnce() + Send + 'static) {
+        let mut state = self.state.lock();
+        if !state.closed {
+            state.push(job, Box::new(task));
+            self.available.notify_one();
+        }
     }
 
     /// A worker's life: until [`Pool::close`] and nothing is left to do.
@@ -124,7 +130,7 @@ impl<'a, T: Send + 'static> Window<'a, T> {
         let slot: Slot<T> = Arc::default();
         self.pending.push_back(Arc::clone(&slot));
         let job = Arc::clone(self.job);
-        self.pool.submit(self.job, move || {
+        self.pool.submit(Some(self.job), move || {
             // Nobody waits for the results of a cancelled job.
             if !job.control.is_cancelled() {
                 let result = catch_unwind(AssertUnwindSafe(task));
@@ -158,7 +164,7 @@ mod tests {
         let (large, small) = (lone_job(), lone_job());
         let submit = |job, name| {
             let done = Arc::clone(&done);
-            pool.submit(job, move || done.lock().push(name));
+            pool.submit(Some(job), move || done.lock().push(name));
         };
         for name in ["large 1", "large 2", "large 3"] {
             submit(&large, name);
