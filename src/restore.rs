@@ -213,7 +213,10 @@ fn restore_to_new(
     let mode = copied_mode(archive.stat(), file.file())?;
     let judged = request.judged(archive.kind());
     job.progress.set_phase(Phase::Restoring);
-    let options = OutputOptions { settle: Some(request.verify.read_back()), ..OutputOptions::default() };
+    // What SQLite is about to read through need not be read back, and better stays in memory until then.
+    let settle =
+        if judged.is_some() && request.verify == Verify::Quick { None } else { Some(request.verify.read_back()) };
+    let options = OutputOptions { settle, ..OutputOptions::default() };
     let mut output = Output::new(context, file.file(), &request.dest, options);
     archive.write(context, report, file, &mut output)?;
     let bytes = output.finish(report)?.bytes;

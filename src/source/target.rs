@@ -3,6 +3,7 @@
 //! <https://sqlite.org/dbpage.html>), which journals them like any other change.
 
 use super::integrity::open_immutable;
+use super::raw::Which;
 use super::{Access, LOCK_BYTE, Snapshot, sqlite_error};
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Patience};
@@ -95,8 +96,10 @@ impl Target {
     /// nobody reads.
     pub fn begin(path: &Path, job: &Arc<Job>, busy_timeout: Duration) -> Result<Target> {
         let mut snapshot = Snapshot::begin_with(path, job, busy_timeout, 0, Access::Write)?;
+        // A write transaction gives an empty file its first page at once, in memory.
+        let is_empty = snapshot.file_size(Which::Database)? == 0 && snapshot.file_size(Which::Journal)? == 0;
         let mut first_page = Vec::new();
-        if snapshot.page_count() > 0 {
+        if snapshot.page_count() > 0 && !is_empty {
             first_page = vec![0; snapshot.page_size() as usize];
             snapshot.read(0, &mut first_page)?;
         }
@@ -152,16 +155,23 @@ impl Target {
         if page == self.first_page && self.written == 0 && page_count == self.snapshot.page_count() {
             return Ok(());
         }
-        // Other connections have read a schema that had the present cookie: theirs must not look valid.
-        let cookie = field(&page, header::SCHEMA_COOKIE).wrapping_add(1);
-        page[header::SCHEMA_COOKIE].copy_from_slice(&cookie.to_be_bytes());
-        write_page(&self.snapshot, &mut page_writer(&self.snapshot)?, 1, &page)?;
-        if page_count < self.snapshot.page_count() {
-            self.snapshot
-                .connection
-                .execute("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, NULL)", [page_count + 1])
-                .map_err(|error| self.snapshot.sqlite_error("cannot shorten", error))?;
+        let snapshot = &self.snapshot;
+        // Nothing is prepared between: SQLite would read the schema again, in the middle of things.
+        let mut writer = page_writer(snapshot)?;
+        write_page(snapshot, &mut writer, 1, &page)?;
+        if page_count < snapshot.page_count() {
+            // A NULL cuts off this page and all that follow it.
+            writer
+                .execute((page_count + 1, rusqlite::types::Null))
+                .map_err(|error| snapshot.sqlite_error("cannot shorten", error))?;
         }
+        drop(writer);
+        // Other connections have read a schema that had the present cookie: theirs must not look valid.
+        let cookie = field(&page, header::SCHEMA_COOKIE).wrapping_add(1) as i32;
+        snapshot
+            .connection
+            .pragma_update(None, "schema_version", cookie)
+            .map_err(|error| snapshot.sqlite_error("cannot write the schema version of", error))?;
         self.commit(busy_timeout)
     }
 
