@@ -97,7 +97,8 @@ impl Target {
     pub fn begin(path: &Path, job: &Arc<Job>, busy_timeout: Duration) -> Result<Target> {
         let mut snapshot = Snapshot::begin_with(path, job, busy_timeout, 0, Access::Write)?;
         // A write transaction gives an empty file its first page at once, in memory.
-        let is_empty = snapshot.file_size(Which::Database)? == 0 && snapshot.file_size(Which::Journal)? == 0;
+        let in_log = if snapshot.wal.is_some() { snapshot.file_size(Which::Journal)? } else { 0 };
+        let is_empty = snapshot.file_size(Which::Database)? == 0 && in_log == 0;
         let mut first_page = Vec::new();
         if snapshot.page_count() > 0 && !is_empty {
             first_page = vec![0; snapshot.page_size() as usize];
