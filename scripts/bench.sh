@@ -9,7 +9,8 @@ usage() {
     cat <<'END'
 usage: scripts/bench.sh [-m MiB] [-r ROUNDS] [-o DIRECTORY] [SECTION...]
 
-Prints tables in Markdown. All sections at full size also write docs/BENCHMARKS.md and its figures (BENCHMARKS.tsv).
+Prints tables in Markdown. All sections at full size also write docs/BENCHMARKS.md, its figures (BENCHMARKS.tsv) and
+its charts (bench-throughput.svg, bench-latency.svg).
 
   -m MiB        size of the database that most sections use, 1024 unless told; another one is a sixteenth of it, and one
                 four times as large
@@ -98,4 +99,5 @@ if [ -n "$directory" ]; then
     mkdir -p "$directory"
     cp "$results" "$directory/BENCHMARKS.tsv"
     cp "$work/report" "$directory/BENCHMARKS.md"
+    /usr/bin/python3 -B benches/charts.py "$results" "$directory"
 fi
