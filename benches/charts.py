@@ -65,7 +65,7 @@ def draw_throughput(results, path):
     }
     heights = [len(of_one) for of_one in names.values()]
     figure, panels = pyplot.subplots(
-        2, 1, figsize=(9, 0.34 * sum(heights) + 2), height_ratios=heights, layout="constrained"
+        2, 1, figsize=(9, 0.34 * sum(heights) + 2), gridspec_kw={"height_ratios": heights}, layout="constrained"
     )
     for axes, section in zip(panels, where):
         bars(axes, results, section, names[section])
@@ -133,7 +133,7 @@ def draw_frames(axes, results):
 
 
 def draw_latency(results, path):
-    figure, panels = pyplot.subplots(2, 1, figsize=(9, 8.5), height_ratios=(5, 4), layout="constrained")
+    figure, panels = pyplot.subplots(2, 1, figsize=(9, 8.5), gridspec_kw={"height_ratios": (5, 4)}, layout="constrained")
     draw_commits(panels[0], results)
     draw_frames(panels[1], results)
     save(figure, path)
