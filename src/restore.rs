@@ -374,19 +374,20 @@ fn replace_by_frames(
         });
     }
     let target = RefCell::new(target);
-    let compare = |index: usize| -> Result<Box<dyn FnOnce(&Frames) -> std::result::Result<Compared, Damage> + Send>> {
+    let read = |index: usize| {
         let (offset, bytes) = geometry.chunk(index as u64);
         let mut live = frames.buffer(bytes)?;
         let held = read_live(&mut target.borrow_mut(), offset, &mut live)?;
         live.truncate(held);
-        Ok(Box::new(move |frames| {
-            if held == bytes && frames.has_content(index, &live) {
-                return Ok(Compared::Same(bytes as u64));
-            }
-            frames.chunk(index).map(|piece| Compared::Differs(piece, live))
-        }))
+        Ok(live)
     };
-    archive::for_each_chunk(context, frames, false, compare, |_, compared| {
+    let compare = |frames: &Frames, index: usize, live: ChunkBuffer| {
+        if frames.has_content(index, &live) {
+            return Ok(Compared::Same(live.len() as u64));
+        }
+        frames.chunk(index).map(|piece| Compared::Differs(piece, live))
+    };
+    archive::for_each_chunk(context, frames, false, read, compare, |_, compared| {
         match compared.map_err(|damage| damage.note(report))? {
             Compared::Same(bytes) => count(context, report, bytes, bytes),
             Compared::Differs(piece, live) => {

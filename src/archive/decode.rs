@@ -184,12 +184,14 @@ impl std::ops::DerefMut for ChunkBuffer {
     }
 }
 
-/// Keeps the pool busy with one task for each chunk of `frames`, and hands on what they make, in order.
-pub fn for_each_chunk<T: Send + 'static>(
+/// Does `work` for each chunk of `frames` on the pool's threads, with what `prepare` gives it; `consume` gets what comes
+/// of it, in order. The job's thread prepares and consumes.
+pub fn for_each_chunk<P: Send + 'static, T: Send + 'static>(
     context: &Context,
     frames: &Arc<Frames>,
     throttled: bool,
-    mut prepare: impl FnMut(usize) -> Result<Box<dyn FnOnce(&Frames) -> T + Send>>,
+    mut prepare: impl FnMut(usize) -> Result<P>,
+    work: fn(&Frames, usize, P) -> T,
     mut consume: impl FnMut(usize, T) -> Result<()>,
 ) -> Result<()> {
     let control = &context.job.control;
@@ -197,20 +199,19 @@ pub fn for_each_chunk<T: Send + 'static>(
     let mut throttle = Throttle::new();
     let mut window: Window<'_, T> = context.window();
     let mut ahead = 0..geometry.chunks() as usize;
-    let mut next = 0;
+    let mut behind = 0..;
     loop {
-        let index = if window.is_full() || window.is_front_ready() { None } else { ahead.next() };
-        if let Some(index) = index {
+        let next = if window.is_full() || window.is_front_ready() { None } else { ahead.next() };
+        if let Some(index) = next {
             control.check()?;
-            let task = prepare(index)?;
+            let prepared = prepare(index)?;
             let frames = Arc::clone(frames);
-            window.submit(move || task(&frames));
+            window.submit(move || work(&frames, index, prepared));
             if throttled {
                 throttle.pay(geometry.chunk(index as u64).1 as u64, control)?;
             }
-        } else if let Some(made) = window.next()? {
-            consume(next, made)?;
-            next += 1;
+        } else if let (Some(made), Some(index)) = (window.next()?, behind.next()) {
+            consume(index, made)?;
         } else {
             return Ok(());
         }
@@ -225,13 +226,19 @@ pub fn check_frames(
     mut checked: impl FnMut(u64),
 ) -> Result<()> {
     let geometry = frames.index().manifest.geometry;
-    let check =
-        |index| -> Result<Box<dyn FnOnce(&Frames) -> _ + Send>> { Ok(Box::new(move |f: &Frames| f.check(index))) };
-    for_each_chunk(context, frames, true, check, |index, result| {
-        result.map_err(|damage| damage.note(report))?;
-        checked(geometry.chunk(index as u64).1 as u64);
-        Ok(())
-    })
+    let check = |frames: &Frames, index, ()| frames.check(index);
+    for_each_chunk(
+        context,
+        frames,
+        true,
+        |_| Ok(()),
+        check,
+        |index, result| {
+            result.map_err(|damage| damage.note(report))?;
+            checked(geometry.chunk(index as u64).1 as u64);
+            Ok(())
+        },
+    )
 }
 
 /// The image of a compressed backup file, piece by piece. `begin` is told what the image's header says before anything
@@ -259,15 +266,21 @@ pub fn decode_frames(
     report: &mut Report,
     mut consume: impl FnMut(Piece, &mut Report) -> Result<()>,
 ) -> Result<()> {
-    let chunk =
-        |index| -> Result<Box<dyn FnOnce(&Frames) -> _ + Send>> { Ok(Box::new(move |f: &Frames| f.chunk(index))) };
-    for_each_chunk(context, frames, true, chunk, |index, piece| {
-        let piece = piece.map_err(|damage| damage.note(report))?;
-        if index == 0 {
-            frames.check_header(&piece).map_err(|damage| damage.note(report))?;
-        }
-        consume(piece, report)
-    })
+    let chunk = |frames: &Frames, index, ()| frames.chunk(index);
+    for_each_chunk(
+        context,
+        frames,
+        true,
+        |_| Ok(()),
+        chunk,
+        |index, piece| {
+            let piece = piece.map_err(|damage| damage.note(report))?;
+            if index == 0 {
+                frames.check_header(&piece).map_err(|damage| damage.note(report))?;
+            }
+            consume(piece, report)
+        },
+    )
 }
 
 fn decode_stream(

@@ -7,9 +7,9 @@ use super::raw::Which;
 use super::{Access, LOCK_BYTE, Snapshot, sqlite_error};
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Patience};
-use rusqlite::Statement;
 use rusqlite::backup::{Backup, StepResult};
-use std::path::Path;
+use rusqlite::{Connection, Statement};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -194,56 +194,120 @@ impl Target {
 
     /// Replaces everything by an image of another layout, which is in a file of its own: by SQLite's online backup, which
     /// needs the database for itself if it is in WAL mode.
-    pub fn replace_whole(self, image: &Path, busy_timeout: Duration, mut copied: impl FnMut(u64)) -> Result<()> {
+    pub fn replace_whole(self, image: &Path, busy_timeout: Duration, copied: impl FnMut(u64)) -> Result<()> {
         let Target { snapshot, first_page, .. } = self;
-        let path = snapshot.path.clone();
-        let job = Arc::clone(&snapshot.job);
-        let was_wal = snapshot.wal.is_some();
-        let (mut connection, _connected) = snapshot.into_connection();
-        let failed = |error| sqlite_error("cannot restore to", &path, error, 0);
-        let version: i64 = data_version(&connection).map_err(failed)?;
-        connection.execute_batch("ROLLBACK").map_err(failed)?;
-
-        let source = open_immutable(image, &job)?;
-        let mut image_page = vec![0; header::BYTES];
-        read_first_page(&source, &mut image_page).map_err(failed)?;
-        let in_use = || {
-            let layouts = if first_page.is_empty() {
-                String::new()
-            } else {
-                format!(" ({}; the archive's: {})", Layout::of(&first_page), Layout::of(&image_page))
-            };
-            let message = format!(
-                "{path:?} has another layout than the archive{layouts}, which can only be changed while nobody else has \
-                 it open, and somebody has"
-            );
-            Error::new(Status::Busy, message)
+        let whole = Whole {
+            path: snapshot.path.clone(),
+            job: Arc::clone(&snapshot.job),
+            source: open_immutable(image, &snapshot.job)?,
+            was_wal: snapshot.wal.is_some(),
         };
-        let mut patience = Patience::new(busy_timeout);
-        while was_wal {
-            // Succeeds only for the last connection (https://sqlite.org/pragma.html#pragma_journal_mode).
+        let (mut connection, _connected) = snapshot.into_connection();
+        whole.replace(&mut connection, &first_page, &mut Patience::new(busy_timeout), copied)
+    }
+}
+
+/// The replacement of a database as a whole.
+struct Whole {
+    path: PathBuf,
+    job: Arc<Job>,
+    source: Connection,
+    was_wal: bool,
+}
+
+/// Pages between two looks at the cancel token.
+const PAGES_PER_STEP: std::ffi::c_int = 256;
+
+impl Whole {
+    fn replace(
+        &self,
+        connection: &mut Connection,
+        first_page: &[u8],
+        patience: &mut Patience,
+        copied: impl FnMut(u64),
+    ) -> Result<()> {
+        let version = self.data_version(connection)?;
+        connection.execute_batch("ROLLBACK").map_err(|error| self.failed(error))?;
+        if !self.was_wal {
+            return self.copy(connection, version, patience, copied);
+        }
+        self.leave_wal(connection, first_page, patience)?;
+        let result = self.copy(connection, version, patience, copied);
+        // Also after a failure: it is as it was, in the mode that it had.
+        let back: rusqlite::Result<String> = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+        result.and(back.map(drop).map_err(|error| self.failed(error)))
+    }
+
+    /// Succeeds only for the last connection (<https://sqlite.org/pragma.html#pragma_journal_mode>).
+    fn leave_wal(&self, connection: &Connection, first_page: &[u8], patience: &mut Patience) -> Result<()> {
+        loop {
             let mode: rusqlite::Result<String> =
                 connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0));
-            match mode {
-                Ok(mode) if mode == "delete" => break,
-                Ok(_) => patience.pause(in_use(), &job.control, job.progress)?,
-                Err(error) => {
-                    let error = failed(error);
-                    let error = if error.status == Status::Busy { in_use() } else { error };
-                    patience.pause(error, &job.control, job.progress)?;
+            let error = match mode.map_err(|error| self.failed(error)) {
+                Ok(mode) if mode == "delete" => return Ok(()),
+                Err(error) if error.status != Status::Busy => error,
+                Ok(_) | Err(_) => self.in_use(first_page)?,
+            };
+            patience.pause(error, &self.job.control, self.job.progress)?;
+        }
+    }
+
+    fn in_use(&self, first_page: &[u8]) -> Result<Error> {
+        let mut wanted = vec![0; header::BYTES];
+        let read = self.source.query_row("SELECT data FROM sqlite_dbpage WHERE pgno = 1", [], |row| {
+            let page = row.get_ref(0)?.as_blob()?;
+            wanted.copy_from_slice(&page[..header::BYTES]);
+            Ok(())
+        });
+        let layouts = match read {
+            Ok(()) if !first_page.is_empty() => {
+                format!(" ({}; the archive: {})", Layout::of(first_page), Layout::of(&wanted))
+            }
+            // One of the two is empty.
+            Ok(()) | Err(rusqlite::Error::QueryReturnedNoRows) => String::new(),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let message = format!(
+            "{:?} has another layout than the archive{layouts}, which can only be changed while nobody else has it open, \
+             and somebody has",
+            self.path
+        );
+        Ok(Error::new(Status::Busy, message))
+    }
+
+    fn copy(
+        &self,
+        connection: &mut Connection,
+        version: i64,
+        patience: &mut Patience,
+        mut copied: impl FnMut(u64),
+    ) -> Result<()> {
+        if self.data_version(connection)? != version {
+            let message = format!("{:?} was changed between its backup and its restore", self.path);
+            return Err(Error::new(Status::Busy, message));
+        }
+        let page_size: u32 =
+            self.source.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(|error| self.failed(error))?;
+        let backup = Backup::new(&self.source, connection).map_err(|error| self.failed(error))?;
+        loop {
+            self.job.control.check()?;
+            match backup.step(PAGES_PER_STEP).map_err(|error| self.failed(error))? {
+                StepResult::Done => return Ok(()),
+                StepResult::More => copied(u64::from(page_size) * PAGES_PER_STEP as u64),
+                _ => {
+                    let error = Error::new(Status::Busy, format!("{:?} is locked", self.path));
+                    patience.pause(error, &self.job.control, self.job.progress)?;
                 }
             }
         }
-        let copied = copy_whole(&source, &mut connection, &job, &mut patience, version, &path, &mut copied);
-        if was_wal {
-            // Also after a failure: it is as it was, and in the mode that it had.
-            let back: rusqlite::Result<String> =
-                connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
-            copied?;
-            back.map_err(failed)?;
-            return Ok(());
-        }
-        copied
+    }
+
+    fn data_version(&self, connection: &Connection) -> Result<i64> {
+        connection.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> Error {
+        sqlite_error("cannot restore to", &self.path, error, 0)
     }
 }
 
@@ -258,54 +322,5 @@ fn write_page(snapshot: &Snapshot, statement: &mut Statement<'_>, number: u32, p
     match statement.execute((number, page)) {
         Ok(_) => Ok(()),
         Err(error) => Err(snapshot.sqlite_error("cannot write a page of", error)),
-    }
-}
-
-/// Pages between two looks at the cancel token.
-const PAGES_PER_STEP: std::ffi::c_int = 256;
-
-fn copy_whole(
-    source: &rusqlite::Connection,
-    connection: &mut rusqlite::Connection,
-    job: &Arc<Job>,
-    patience: &mut Patience,
-    version: i64,
-    path: &Path,
-    copied: &mut dyn FnMut(u64),
-) -> Result<()> {
-    let failed = |error| sqlite_error("cannot restore to", path, error, 0);
-    if data_version(connection).map_err(failed)? != version {
-        let message = format!("{path:?} was changed between its backup and its restore");
-        return Err(Error::new(Status::Busy, message));
-    }
-    let page_size: u32 = source.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(failed)?;
-    let backup = Backup::new(source, connection).map_err(failed)?;
-    loop {
-        job.control.check()?;
-        match backup.step(PAGES_PER_STEP).map_err(failed)? {
-            StepResult::Done => return Ok(()),
-            StepResult::More => copied(u64::from(page_size) * PAGES_PER_STEP as u64),
-            _ => {
-                let message = format!("{path:?} is locked");
-                patience.pause(Error::new(Status::Busy, message), &job.control, job.progress)?;
-            }
-        }
-    }
-}
-
-fn data_version(connection: &rusqlite::Connection) -> rusqlite::Result<i64> {
-    connection.pragma_query_value(None, "data_version", |row| row.get(0))
-}
-
-/// The beginning of the first page, if there is one.
-fn read_first_page(connection: &rusqlite::Connection, start: &mut [u8]) -> rusqlite::Result<()> {
-    let read = connection.query_row("SELECT data FROM sqlite_dbpage WHERE pgno = 1", [], |row| {
-        let page = row.get_ref(0)?.as_blob()?;
-        start.copy_from_slice(&page[..start.len()]);
-        Ok(())
-    });
-    match read {
-        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(()),
-        read => read,
     }
 }
