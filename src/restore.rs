@@ -1,7 +1,7 @@
 //! A restore, from its request to a database with the archive's content: a new file, or an existing one that stays in use.
 
 use crate::archive::{
-    self, ChunkBuffer, Damage, Frames, Image, ImageHeader, Input, Kind, Output, OutputOptions, Piece, Plain, Plan,
+    self, ChunkBuffer, Frames, Image, ImageHeader, Input, Kind, Output, OutputOptions, Piece, Plain, Plan,
 };
 use crate::backup::{self, Live, SIDECARS, Verify, with_suffix};
 use crate::error::{Error, Result, Status};
