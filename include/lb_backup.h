@@ -199,21 +199,6 @@
 #define LB_LOG_INFO 2
 
 /**
- * Bytes of the database header (<https://sqlite.org/fileformat2.html>, "The Database Header").
- */
-#define IMAGE_HEADER_BYTES 100
-
-/**
- * The version of the format that this library writes, and the newest that it reads.
- */
-#define FORMAT_VERSION 1
-
-/**
- * The level of archives of which nobody says it.
- */
-#define DEFAULT_LEVEL 3
-
-/**
  * The outcome of a call or of a job. The values are frozen; new ones are added at the end.
  */
 enum lb_status
