@@ -93,14 +93,15 @@ pub fn write(
     let mut window = context.window();
     let mut assembly = Assembly { context, output, chunks: Vec::new(), damaged_in_parent: 0 };
     let mut header = None;
-    let mut indices = 0..;
+    let mut index = 0;
     loop {
         // What is ready is written first, so that progress is told as it is made.
         let chunk = if window.is_full() || window.is_front_ready() { None } else { reader.next(report)? };
-        if let (Some(chunk), Some(index)) = (chunk, indices.next()) {
+        if let Some(chunk) = chunk {
             header.get_or_insert_with(|| Header::of(&chunk));
             let workshop = Arc::clone(&workshop);
             window.submit(move || workshop.encode(index, chunk));
+            index += 1;
         } else if let Some(encoded) = window.next()? {
             assembly.append(encoded?, report)?;
         } else {
