@@ -234,6 +234,7 @@ TEST_F(Reuse, of_the_archive_that_is_replaced_keeps_it_when_cancelled) {
     make_parent();
     const auto before = read_file(parent);
     auto replacing = throttled();
+    replacing.max_bytes_per_second = 1 << 20;
     replacing.existing = LB_EXISTING_REPLACE;
     auto job = Job::start(source, parent, reusing(parent, replacing));
     ASSERT_TRUE(wait_until([&] { return job.progress().bytes_reused > 0; }));
@@ -356,6 +357,32 @@ TEST_F(ReuseLater, does_without_an_archive_that_is_gone_by_then) {
     expect_restores(child);
     expect_restores(out / "second.db.zst");
     EXPECT_EQ(warnings().size(), 2U);
+}
+
+/// Another process that checkpoints as far as locks let it.
+class ReuseOfTheSource : public Reuse {
+protected:
+    Outsider outsider{source};
+};
+
+TEST_F(ReuseOfTheSource, drops_none_of_the_locks_that_its_snapshot_needs) {
+    for (const auto *suffix : {"", "-wal", "-shm"}) {
+        SCOPED_TRACE(suffix);
+        outsider.exec("UPDATE players SET rating = rating + 1");
+        const auto path = fs::path(source.string() + suffix);
+        const auto before = content_hash(source);
+        auto slow = throttled();
+        slow.max_bytes_per_second = 1 << 20;
+        auto job = Job::start(source, child, reusing(path, slow));
+        ASSERT_TRUE(wait_until([&] { return job.progress().bytes_done > 0; }));
+        job.set_rate(1);
+        outsider.exec("UPDATE moves SET bid = bid || 'later'; PRAGMA wal_checkpoint(TRUNCATE)");
+        EXPECT_GT(fs::file_size(source.string() + "-wal"), 0U) << "the snapshot needs the log as it is";
+        job.set_rate(0);
+        expect_ok(job.join());
+        EXPECT_EQ(content_hash(plain_image(child)), before);
+        fs::remove(child);
+    }
 }
 
 // ------------------------------------------------------------------------------------------------------ refused starts
