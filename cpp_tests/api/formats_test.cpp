@@ -349,29 +349,6 @@ TEST_F(Archive, of_one_source_is_the_same_each_time) {
 
 // ----------------------------------------------------------------------------------------------------- many at once
 
-TEST_F(Archive, sixteen_jobs_of_mixed_sizes_at_once_all_come_back) {
-    std::vector<fs::path> sources, dests;
-    std::vector<Job> jobs;
-    for (int i = 0; i < 16; ++i) {
-        DatabaseOptions wanted;
-        wanted.bytes = std::int64_t{1} << (14 + i % 8 + i / 8);  // 16 KiB to 4 MiB
-        wanted.journal_mode = i % 3 == 0 ? "DELETE" : "WAL";
-        wanted.page_size = 512 << (i % 8);
-        wanted.seed = i + 1;
-        sources.push_back(dir / ("source" + std::to_string(i) + ".db"));
-        make_database(sources.back(), wanted);
-        dests.push_back(out / (std::to_string(i) + (i % 2 == 0 ? ".db" : ".db.zst")));
-    }
-    for (int i = 0; i < 16; ++i) jobs.push_back(Job::start(sources[i], dests[i]));
-    for (auto &job : jobs) expect_ok(job.join());
-    for (int i = 0; i < 16; ++i) {
-        const auto image = plain_image(dests[i]);
-        EXPECT_EQ(content_hash(image), content_hash(sources[i])) << sources[i];
-        remove_database(image);
-        fs::remove(dests[i]);
-    }
-}
-
 TEST_F(Archive, sixteen_jobs_of_one_source_at_once_all_come_back) {
     std::vector<Job> jobs;
     const auto dest = [&](int i) { return out / (std::to_string(i) + (i % 2 == 0 ? ".db" : ".db.zst")); };
