@@ -264,7 +264,7 @@ fn plan(request: &Request, context: &Context, snapshot: &Snapshot, throttled: bo
         page_size: snapshot.page_size(),
         page_count: snapshot.page_count(),
         // Other chunks would find nothing in the parent.
-        chunk_bytes: request.chunk_bytes.or_else(|| parent.as_ref().map(|parent| parent.chunk_bytes().into())),
+        chunk_bytes: request.chunk_bytes.or_else(|| parent.as_ref()?.chunk_bytes().map(u64::from)),
         throttled,
         parent,
         written_by: Versions {
