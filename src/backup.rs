@@ -13,7 +13,7 @@ use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How much proof a backup wants before it is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,6 +267,7 @@ fn plan(request: &Request, context: &Context, snapshot: &Snapshot, throttled: bo
         chunk_bytes: request.chunk_bytes.or_else(|| parent.as_ref()?.chunk_bytes().map(u64::from)),
         throttled,
         parent,
+        began: SystemTime::now(),
         written_by: Versions {
             library: env!("CARGO_PKG_VERSION").into(),
             sqlite: source::sqlite_version().into(),

@@ -67,6 +67,8 @@ pub struct Plan {
     pub throttled: bool,
     /// Where unchanged chunks may be taken from.
     pub parent: Option<Parent>,
+    /// When the copy began, for the manifest.
+    pub began: SystemTime,
     /// For the manifest.
     pub written_by: Versions,
 }
@@ -86,7 +88,6 @@ pub fn write(
     image: &mut dyn Image,
     output: &mut Output<'_>,
 ) -> Result<()> {
-    let created = SystemTime::now();
     let buffers = Buffers::new();
     let workshop = Arc::new(Workshop::new(plan, &buffers, output.wants_hashes()));
     let mut reader = Reader::new(context, plan, image, &buffers);
@@ -113,7 +114,7 @@ pub fn write(
     let header = header.unwrap_or_default();
     let manifest = Manifest {
         written_by: plan.written_by.clone(),
-        created,
+        created: plan.began,
         archive_id: new_id()?,
         parent_id: plan.parent.as_ref().map(Parent::id),
         level,
