@@ -252,12 +252,16 @@ def main():
     parser.add_argument("--image", type=Path, help="what the archive must decompress to")
     parser.add_argument("--child-of", type=Path, metavar="ARCHIVE", help="what it was made from with reuse_path")
     parser.add_argument("--twin-of", type=Path, metavar="ARCHIVE", help="another archive of the same image")
+    parser.add_argument("--begun", nargs=2, type=int, metavar=("FROM", "TO"), help="within what its created_ns must be")
     parser.add_argument("--says", nargs="+", default=[], metavar="KEY=VALUE", help="what its manifest must say")
     arguments = parser.parse_args()
     try:
         image = arguments.image.read_bytes() if arguments.image else None
         archive = check(arguments.archive.read_bytes(), image)
         check_relatives(archive, arguments)
+        if arguments.begun:
+            earliest, latest = arguments.begun
+            need(earliest <= archive.manifest["created_ns"] <= latest, "created_ns is not when the copy began")
         for key, value in (pair.split("=", 1) for pair in arguments.says):
             need(str(archive.manifest.get(key)) == value, f"{key} is {archive.manifest.get(key)}, not {value}")
     except Wrong as wrong:

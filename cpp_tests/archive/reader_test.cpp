@@ -109,12 +109,14 @@ TEST_F(Archive, of_many_chunks_is_what_the_format_says) {
     expect_right(archive, {"--image", large.string(), "--says", "chunk_size=65536"});
 }
 
-TEST_F(Archive, tells_what_wrote_it) {
+TEST_F(Archive, tells_what_wrote_it_and_when) {
     const std::string version = lb_version();
     std::smatch part;
     ASSERT_TRUE(std::regex_match(version, part, std::regex(R"((\S+) \(sqlite (\S+), zstd (\S+)\))"))) << version;
-    expect_ok(backup(source, archive));
-    expect_right(archive, {"--says", "library=" + part.str(1), "sqlite=" + part.str(2), "zstd=" + part.str(3)});
+    const auto outcome = backup(source, archive);
+    expect_ok(outcome);
+    expect_right(archive, {"--begun", std::to_string(outcome.start_unix_ns), std::to_string(outcome.end_unix_ns),
+                           "--says", "library=" + part.str(1), "sqlite=" + part.str(2), "zstd=" + part.str(3)});
 }
 
 TEST_F(Archive, has_an_id_that_no_other_has) {
