@@ -1,4 +1,5 @@
-// Archives that were made to deceive: every hash is right, and something that they say is not. SPDX-License-Identifier: MIT OR Apache-2.0
+// Archives that were made to deceive: every hash is right, and something that they say is not.
+// SPDX-License-Identifier: MIT OR Apache-2.0
 
 #include "fixture.hpp"
 #include "handmade.hpp"
@@ -47,9 +48,9 @@ protected:
 // ------------------------------------------------------------------------------------------------ lying manifests
 
 TEST_F(Lies, impossible_page_size_is_corrupt) {
-    for (const auto size : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{256}, std::uint64_t{4095}, std::uint64_t{4097},
-                            std::uint64_t{6144}, std::uint64_t{65535}, std::uint64_t{131072}, std::uint64_t{1} << 31,
-                            std::uint64_t{0xffff'ffff}, std::uint64_t{1} << 32, exbibytes_16}) {
+    for (const auto size : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{256}, std::uint64_t{4095},
+                            std::uint64_t{4097}, std::uint64_t{6144}, std::uint64_t{65535}, std::uint64_t{131072},
+                            std::uint64_t{1} << 31, std::uint64_t{0xffff'ffff}, std::uint64_t{1} << 32, exbibytes_16}) {
         SCOPED_TRACE(size);
         auto lying = parts;
         lying.field("page_size") = cbor(size);
@@ -73,8 +74,8 @@ TEST_F(Lies, another_page_size_with_a_count_that_fits_is_corrupt) {
 
 TEST_F(Lies, wrong_page_count_is_corrupt) {
     const auto pages = parts.number("page_count");
-    for (const auto count : {std::uint64_t{0}, std::uint64_t{1}, pages - 1, pages + 1, pages * 2, std::uint64_t{0xffff'ffff},
-                             std::uint64_t{1} << 32, exbibytes_16}) {
+    for (const auto count : {std::uint64_t{0}, std::uint64_t{1}, pages - 1, pages + 1, pages * 2,
+                             std::uint64_t{0xffff'ffff}, std::uint64_t{1} << 32, exbibytes_16}) {
         SCOPED_TRACE(count);
         auto lying = parts;
         lying.field("page_count") = cbor(count);
@@ -133,8 +134,9 @@ TEST_F(Lies, wrong_size_in_the_seek_table_is_corrupt) {
 TEST_F(Lies, missing_or_ill_typed_field_is_corrupt) {
     for (std::size_t i = 0; i < parts.fields.size(); ++i) {
         SCOPED_TRACE(parts.fields[i].first);
-        for (const auto &value : {cbor_text("text"), cbor_bytes("bytes"), cbor_head(4, 0), cbor_head(5, 0), std::string("\xf6"),
-                                  std::string("\xf5"), std::string("\xfb\x7f\xf0\0\0\0\0\0\0", 9)}) {
+        for (const auto &value :
+             {cbor_text("text"), cbor_bytes("bytes"), cbor_head(4, 0), cbor_head(5, 0), std::string("\xf6"),
+              std::string("\xf5"), std::string("\xfb\x7f\xf0\0\0\0\0\0\0", 9)}) {
             auto lying = parts;
             if (lying.fields[i].second[0] == value[0] || (value == cbor_text("text") && i > 0 && i < 4)) continue;
             lying.fields[i].second = value;
@@ -176,7 +178,7 @@ TEST_F(Lies, newer_version_is_unsupported_and_says_so) {
     }
 }
 
-/// A newer SQLite may say in the header that only it can read or write the file (file format read version, write version).
+/// A newer SQLite may say in the header that only it can read the file (the file format's read version).
 TEST_F(Lies, database_of_a_newer_sqlite_format_is_refused) {
     unzstd(archive, dir / "image.db");
     auto image = read_file(dir / "image.db");

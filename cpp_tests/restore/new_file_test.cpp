@@ -78,7 +78,8 @@ TEST_F(NewFile, every_way_of_another_tool_comes_back_byte_for_byte) {
         remove_database(dest);
         // What came with the file is not in the way of what follows it.
         append(file, "something else");
-        for (const auto &refused : {verify(file), restore(file, dest)}) expect_failed(refused, LB_STATUS_CORRUPT, "theirs");
+        for (const auto &refused : {verify(file), restore(file, dest)})
+            expect_failed(refused, LB_STATUS_CORRUPT, "theirs");
         EXPECT_TRUE(list_dir(out).empty());
     }
 }
@@ -130,7 +131,8 @@ TEST_F(NewFile, every_shape_of_database_comes_back) {
                 {
                     Db db(source);
                     db.exec("PRAGMA page_size = " + std::to_string(page_size) + "; PRAGMA encoding = '" + encoding +
-                            "'; PRAGMA auto_vacuum = " + auto_vacuum + "; PRAGMA user_version = -7; PRAGMA application_id = 99;"
+                            "'; PRAGMA auto_vacuum = " + auto_vacuum +
+                            "; PRAGMA user_version = -7; PRAGMA application_id = 99;"
                             "CREATE TABLE t(a INTEGER PRIMARY KEY, b); CREATE INDEX i ON t(b);"
                             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
                             " INSERT INTO t SELECT i, printf('row %d %.*c', i, i % 300, 'y') FROM n;"
@@ -179,7 +181,8 @@ TEST_F(NewFile, what_is_no_database_is_refused) {
         SCOPED_TRACE(name);
         write_file(dir / name, content);
         for (const auto &outcome : {verify(dir / name), verify(dir / name, full()), restore(dir / name, dest)}) {
-            EXPECT_TRUE(outcome.status == LB_STATUS_NOT_A_DATABASE || outcome.status == LB_STATUS_CORRUPT) << outcome.message;
+            EXPECT_TRUE(outcome.status == LB_STATUS_NOT_A_DATABASE || outcome.status == LB_STATUS_CORRUPT)
+                << outcome.message;
             EXPECT_NE(std::string(outcome.message).find(name), std::string::npos) << outcome.message;
         }
         EXPECT_TRUE(list_dir(out).empty());
@@ -280,8 +283,10 @@ TEST_F(NewFile, leftover_is_removed_when_replacing_was_asked_for) {
     make_database(dir / "gone.db", database());
     Db gone(dir / "gone.db");
     gone.exec("PRAGMA wal_autocheckpoint = 0; UPDATE moves SET bid = 'replayed'");
-    for (const auto *suffix : {"-wal", "-shm"}) fs::copy_file((dir / "gone.db").string() + suffix, dest.string() + suffix);
-    write_file(dest.string() + "-journal", std::string("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", 8) + std::string(5000, '\x01'));
+    for (const auto *suffix : {"-wal", "-shm"})
+        fs::copy_file((dir / "gone.db").string() + suffix, dest.string() + suffix);
+    write_file(dest.string() + "-journal",
+               std::string("\xd9\xd5\x05\xf9\x20\xa1\x63\xd7", 8) + std::string(5000, '\x01'));
     expect_ok(restore(archive, dest, replacing()));
     expect_restored(dest);
     EXPECT_EQ(Db(dest).scalar("SELECT count(*) FROM moves WHERE bid = 'replayed'"), 0);
