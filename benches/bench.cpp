@@ -1,93 +1,111 @@
 #include "bench.hpp"
+#include "demo/game_database.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <stdexcept>
 
 namespace bench {
 namespace {
 
-std::size_t width(const std::string &text) {  // characters, not bytes
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+constexpr int kSlowRounds = 2;
+
+double seconds(const timeval &time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+// Of this process and of all children that have ended.
+double processor_seconds() {
+    double sum = 0;
+    for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+        rusage usage{};
+        if (::getrusage(who, &usage) != 0) lbtest::fail_errno("getrusage");
+        sum += seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    }
+    return sum;
 }
 
 }  // namespace
 
-Figures::Figures(std::vector<double> values) : sorted_(std::move(values)) {
-    if (sorted_.empty()) throw std::runtime_error("no figures");
-    std::sort(sorted_.begin(), sorted_.end());
+fs::path Place::database(std::uint64_t size) const {
+    const fs::path path = directory / (std::to_string(size) + "MiB.db");
+    if (fs::exists(path)) return path;
+    std::fprintf(stderr, "  making a database of %llu MiB\n", static_cast<unsigned long long>(size));
+    const fs::path unfinished = path.string() + ".unfinished";
+    demo::create_game_database(unfinished, size << 20, [](std::uint64_t) {});
+    fs::rename(unfinished, path);
+    return path;
 }
 
-double Figures::at(double quantile) const {
-    return sorted_[static_cast<std::size_t>(static_cast<double>(sorted_.size() - 1) * quantile + 0.5)];
-}
-
-std::string print(const char *format, double value) {
-    char text[64];
-    std::snprintf(text, sizeof text, format, value);
-    return text;
-}
-
-std::string milliseconds(double seconds) { return print("%.2f ms", seconds * 1e3); }
-std::string microseconds(double seconds) { return print("%.1f µs", seconds * 1e6); }
-
-void print_table(const std::string &title, const std::vector<std::vector<std::string>> &rows) {
-    std::vector<std::size_t> columns(rows.front().size());
-    for (const auto &row : rows)
-        for (std::size_t i = 0; i < row.size(); ++i) columns[i] = std::max(columns[i], width(row[i]));
-    std::printf("## %s\n\n", title.c_str());
-    for (const auto &row : rows) {
-        std::string line = "|";
-        std::string rule = "|";
-        for (std::size_t i = 0; i < row.size(); ++i) {
-            const std::string space(columns[i] - width(row[i]), ' ');
-            line += " " + (i == 0 ? row[i] + space : space + row[i]) + " |";
-            rule += i == 0 ? std::string(columns[i] + 2, '-') + "|" : std::string(columns[i] + 1, '-') + ":|";
-        }
-        std::printf("%s\n", line.c_str());
-        if (&row == &rows.front()) std::printf("%s\n", rule.c_str());
-    }
+void record(const std::string &section, const std::string &contender, const std::string &quantity,
+            const std::vector<double> &values) {
+    std::printf("%s\t%s\t%s", section.c_str(), contender.c_str(), quantity.c_str());
+    for (const double value : values) std::printf("\t%.9g", value);
     std::printf("\n");
-    std::fflush(stdout);
 }
 
-void print_note(const std::string &text) {
-    std::printf("%s\n\n", text.c_str());
-    std::fflush(stdout);
+void record_latencies(const std::string &section, const std::string &contender, std::vector<double> durations) {
+    record(section, contender, "count", {static_cast<double>(durations.size())});
+    record(section, contender, "p50", {quantile(durations, 0.5)});
+    record(section, contender, "p99", {quantile(durations, 0.99)});
+    record(section, contender, "max", {quantile(durations, 1)});
+}
+
+double quantile(std::vector<double> &durations, double part) {
+    if (durations.empty()) throw std::runtime_error("nothing was measured");
+    std::sort(durations.begin(), durations.end());
+    return durations[static_cast<std::size_t>(static_cast<double>(durations.size() - 1) * part + 0.5)];
 }
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// Before each run the same is true: nothing waits to be written, the source is in memory, and as much memory as a copy
-// needs has just been freed (on a virtual machine, memory that was long free must be fetched from its host first, which
-// can cost more than the copy).
+void race(const std::string &section, const std::vector<Contender> &contenders, const fs::path &source, int rounds) {
+    std::map<std::string, std::map<std::string, std::vector<double>>> measured;
+    for (int round = 0; round <= rounds; ++round) {
+        for (const Contender &contender : contenders) {
+            if (contender.slow && (round == 0 || round > kSlowRounds)) continue;
+            std::fprintf(stderr, "  round %d of %d: %s\n", round, rounds, contender.name.c_str());
+            if (contender.prepare) contender.prepare();
+            level_the_field(source);
+            const double processor_before = processor_seconds();
+            const Clock::time_point start = Clock::now();
+            contender.run();
+            const double time = seconds_since(start);
+            const double processor_time = processor_seconds() - processor_before;
+            if (round > 0) {
+                auto &quantities = measured[contender.name];
+                quantities["seconds"].push_back(time);
+                quantities["processor"].push_back(processor_time);
+                if (fs::is_regular_file(contender.out))
+                    quantities["bytes"].push_back(static_cast<double>(fs::file_size(contender.out)));
+            }
+            fs::remove(contender.out);
+        }
+    }
+    for (const Contender &contender : contenders)
+        for (const auto &[quantity, values] : measured[contender.name])
+            record(section, contender.name, quantity, values);
+}
+
 void level_the_field(const fs::path &source) {
     const fs::path scratch = source.string() + ".scratch";
-    copy_with_cp(source, scratch);
+    run_tool({"cp", "--reflink=never", source, scratch});
     ::sync();
     fs::remove(scratch);
 }
 
-std::vector<Figures> race(const std::vector<Contender> &contenders, const fs::path &source, int rounds) {
-    std::vector<std::vector<double>> times(contenders.size());
-    for (int round = 0; round <= rounds; ++round) {
-        for (std::size_t i = 0; i < contenders.size(); ++i) {
-            std::fprintf(stderr, "  round %d of %d: %s\n", round, rounds, contenders[i].name.c_str());
-            level_the_field(source);
-            const Clock::time_point start = Clock::now();
-            contenders[i].run();
-            const double time = seconds_since(start);
-            contenders[i].clean();
-            if (round > 0) times[i].push_back(time);
-        }
-    }
-    std::vector<Figures> figures;
-    for (auto &contender_times : times) figures.emplace_back(std::move(contender_times));
-    return figures;
+void configure(std::uint32_t priority, std::uint32_t workers) {
+    lb_shutdown(UINT32_MAX);
+    auto config = lbtest::config();
+    config.priority = priority;
+    config.workers = workers;
+    auto error = lbtest::error();
+    if (lb_configure(&config, &error) != LB_STATUS_OK) lbtest::fail(error.message);
 }
 
 lb_result back_up(const fs::path &source, const fs::path &dest, const lb_backup_options &options) {
@@ -101,15 +119,10 @@ void run_tool(const std::vector<std::string> &command, std::string *output) {
     if (const int code = lbtest::run(command, output)) lbtest::fail(command[0] + " ended with " + std::to_string(code));
 }
 
-void sync_file(const fs::path &path) {
+void sync_path(const fs::path &path) {
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0 || ::fsync(descriptor) != 0) lbtest::fail_errno("fsync " + path.string());
     ::close(descriptor);
-}
-
-void copy_with_cp(const fs::path &source, const fs::path &dest) {
-    run_tool({"cp", "--reflink=never", source, dest});
-    sync_file(dest);
 }
 
 }  // namespace bench

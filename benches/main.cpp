@@ -1,7 +1,8 @@
 // lb_bench SECTION DIRECTORY MiB ROUNDS: one section of the bench in one process; scripts/bench.sh runs them all.
 
 #include "bench.hpp"
-#include "demo/game_database.hpp"
+
+#include <boost/version.hpp>
 
 #include <cstdio>
 #include <cstdlib>
@@ -12,25 +13,22 @@
 namespace bench {
 namespace {
 
-void make(const Place &place) {
-    demo::create_game_database(place.wal_source(), place.bytes, [](std::uint64_t) {});
-    fs::copy_file(place.wal_source(), place.delete_source());
-    lbtest::Db(place.delete_source()).exec("PRAGMA journal_mode=DELETE");
-}
-
 void versions(const Place &) {
-    std::printf("lb_backup %s; host's SQLite %s\n", lb_version(), sqlite3_libversion());
+    std::printf("lb_backup %s; host's SQLite %s; Boost %d.%d\n", lb_version(), sqlite3_libversion(),
+                BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000);
 }
 
 const std::map<std::string, void (*)(const Place &)> kSections = {
-    {"make", make},           {"versions", versions},         {"calls", bench_calls},     {"cancel", bench_cancel},
-    {"memory", bench_memory}, {"throughput", bench_throughput}, {"commits", bench_commits}, {"lock", bench_lock}};
+    {"versions", versions},     {"calls", bench_calls}, {"cancel", bench_cancel},
+    {"sizes", bench_sizes},     {"plain", bench_plain}, {"compressed", bench_compressed},
+    {"workers", bench_workers}, {"live", bench_live},   {"lock", bench_lock},
+    {"queue", bench_queue}};
 
 void run(const std::vector<std::string> &words) {
-    if (words.size() == 3 && words[0] == "memory-child") return bench_memory_child(words[1], words[2]);
+    if (words.size() == 3 && words[0] == "sizes-child") return bench_sizes_child(words[1], words[2]);
     const auto section = words.size() == 4 ? kSections.find(words[0]) : kSections.end();
     if (section == kSections.end()) throw std::invalid_argument("usage: lb_bench SECTION DIRECTORY MiB ROUNDS");
-    section->second({words[1], std::stoull(words[2]) << 20, std::stoi(words[3])});
+    section->second({words[1], std::stoull(words[2]), std::stoi(words[3])});
 }
 
 }  // namespace

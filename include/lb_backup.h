@@ -209,6 +209,11 @@
 #define FORMAT_VERSION 1
 
 /**
+ * The level of archives of which nobody says it.
+ */
+#define DEFAULT_LEVEL 3
+
+/**
  * The outcome of a call or of a job. The values are frozen; new ones are added at the end.
  */
 enum lb_status

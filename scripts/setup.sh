@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks: Debian 12, Ubuntu 22.04 or newer.
-# Nothing missing: nothing done, no network.
+# scripts/setup.sh [bench]: installs what building and testing need and this machine lacks, and on request what the bench
+# needs besides: Debian 12, Ubuntu 22.04 or newer. Nothing missing: nothing done, no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,6 +26,15 @@ missing_packages() {
     [ -e /usr/include/stdio.h ] || echo libc6-dev
 }
 
+# The same for the bench: the peers, and what draws its charts.
+missing_packages_of_the_bench() {
+    command -v gzip >/dev/null || echo gzip
+    # Debian's own interpreter, which has Debian's packages, whatever else is first in PATH.
+    /usr/bin/python3 -c 'import matplotlib' 2>/dev/null || echo python3 python3-matplotlib
+    # Only an absolute path if the compiler finds it.
+    [ -e "$(g++ -print-file-name=libboost_iostreams.so 2>/dev/null)" ] || echo libboost-iostreams-dev
+}
+
 install_packages() {
     command -v apt-get >/dev/null ||
         fail "missing: $*. There is no apt-get here; install what these Debian packages hold, then try again."
@@ -45,7 +54,14 @@ at_least() { # at_least VERSION MINIMUM
     [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]
 }
 
-mapfile -t packages < <(missing_packages | tr ' ' '\n')
+what=${1:-tests}
+[[ $what =~ ^(tests|bench)$ ]] || fail "usage: scripts/setup.sh [bench]"
+mapfile -t packages < <(
+    {
+        missing_packages
+        [ "$what" != bench ] || missing_packages_of_the_bench
+    } | tr ' ' '\n'
+)
 if [ "${#packages[@]}" -gt 0 ]; then
     install_packages "${packages[@]}"
 fi

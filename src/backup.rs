@@ -1,16 +1,15 @@
 //! A backup, from its request to a published archive.
 
-use crate::archive::{self, Encoding, Image, Output, OutputOptions, Parent, Plan, ReadBack, Versions};
+use crate::archive::{self, Encoding, Image, Input, Output, OutputOptions, Parent, Piece, Plan, ReadBack, Versions};
 use crate::error::{Error, Result, Status};
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Existing, Unpublished, copied_mode};
 use crate::runtime::{Context, LogLevel, Operation};
-use crate::source::{self, Snapshot};
+use crate::source::{self, Checks, Snapshot};
 use crate::temporary;
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +24,17 @@ pub enum Verify {
     Quick,
     /// Quick, and SQLite finds no fault in the image.
     Full,
+}
+
+impl Verify {
+    /// How what was written is read back.
+    pub fn read_back(self) -> ReadBack {
+        match self {
+            Verify::None => ReadBack::No,
+            Verify::Quick => ReadBack::Cached,
+            Verify::Full => ReadBack::FromDisk,
+        }
+    }
 }
 
 /// What is to be backed up, where to, and how. Paths are absolute.
@@ -52,8 +62,11 @@ pub struct Request {
     pub wal_limit: u64,
 }
 
+/// The level of archives of which nobody says it.
+pub const DEFAULT_LEVEL: i32 = 3;
+
 /// Suffixes of the files that SQLite keeps beside a database.
-const SIDECARS: [&str; 3] = ["-wal", "-journal", "-shm"];
+pub const SIDECARS: [&str; 3] = ["-wal", "-journal", "-shm"];
 
 /// What a raw copy is made of: nobody can commit to its source meanwhile.
 const STAGED_STEP: u64 = 1 << 20;
@@ -64,12 +77,8 @@ impl Operation for Request {
     fn check(&self) -> Result<u64> {
         source::check_sqlite()?;
         let source = source::stat_database(&self.source)?;
-        let (directory, name) = self.dest_parts()?;
-        let directory_stat = rustix::fs::stat(directory)
-            .map_err(|error| Error::os("cannot open the destination's directory", directory, error))?;
-        if rustix::fs::FileType::from_raw_mode(directory_stat.st_mode) != rustix::fs::FileType::Directory {
-            return Err(Error::os("cannot open the destination's directory", directory, rustix::io::Errno::NOTDIR));
-        }
+        let (directory, name) = dest_parts(&self.dest)?;
+        let directory_stat = check_directory(directory)?;
         self.check_not_own(&source, &directory_stat, name)?;
         match statat(CWD, &self.dest, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) if self.existing == Existing::Refuse => {
@@ -137,16 +146,34 @@ impl Request {
         }
         Ok(())
     }
+}
 
-    fn dest_parts(&self) -> Result<(&Path, &OsStr)> {
-        match (self.dest.parent(), self.dest.file_name()) {
-            (Some(directory), Some(name)) => Ok((directory, name)),
-            _ => Err(Error::invalid(format!("dest_path {:?} names no file", self.dest))),
-        }
+/// The directory of a destination, and its name there.
+pub fn dest_parts(dest: &Path) -> Result<(&Path, &OsStr)> {
+    match (dest.parent(), dest.file_name()) {
+        (Some(directory), Some(name)) => Ok((directory, name)),
+        _ => Err(Error::invalid(format!("dest_path {dest:?} names no file"))),
     }
 }
 
-fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
+/// The status of a destination's directory, which must be one.
+pub fn check_directory(directory: &Path) -> Result<Stat> {
+    let failed = |error| Error::os("cannot open the destination's directory", directory, error);
+    let stat = rustix::fs::stat(directory).map_err(failed)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Ok(stat),
+        _ => Err(failed(rustix::io::Errno::NOTDIR)),
+    }
+}
+
+/// Removes what crashed jobs have left in a destination's directory.
+pub fn sweep(context: &Context, directory: &Directory) {
+    for swept in directory.sweep() {
+        context.log(LogLevel::Info, format!("removed {swept:?}, which an earlier run had left"));
+    }
+}
+
+pub fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
     let mut name = name.to_owned();
     name.push(suffix);
     name
@@ -158,11 +185,9 @@ fn run(request: &Request, context: &Context, report: &mut Report) -> Result<()> 
     report.compressed = matches!(request.encoding, Encoding::Zstd { .. });
     job.control.check()?;
 
-    let (directory, name) = request.dest_parts()?;
+    let (directory, name) = dest_parts(&request.dest)?;
     let directory = Directory::open(directory)?;
-    for swept in directory.sweep() {
-        context.log(LogLevel::Info, format!("removed {swept:?}, which an earlier run had left"));
-    }
+    sweep(context, &directory);
     directory.check_free(name, request.existing)?;
     temporary::lend(context, &directory, |archive| fill_and_publish(request, context, report, archive, name))
 }
@@ -193,7 +218,7 @@ fn fill_and_publish(
 
     if request.verify == Verify::Full {
         job.progress.set_phase(Phase::Verifying);
-        verify_image(request, context, archive)?;
+        verify_image(request, context, report, archive)?;
         clock.lap(&mut report.verifying);
     }
 
@@ -237,12 +262,9 @@ fn copy(
     let plan = Arc::new(plan(request, context, &snapshot, !writers_wait));
     let options = OutputOptions {
         digest: request.digest,
-        read_back: match request.verify {
-            Verify::None => ReadBack::No,
-            Verify::Quick => ReadBack::Cached,
-            Verify::Full => ReadBack::FromDisk,
-        },
+        settle: Some(request.verify.read_back()),
         later: writers_wait,
+        counted: true,
     };
     let mut output = Output::new(context, archive.file(), &request.dest, options);
     if staged {
@@ -256,10 +278,10 @@ fn copy(
     } else if request.encoding == Encoding::Image {
         progress.set_phase(Phase::Copying);
         archive.check_space(plan.image_bytes())?;
-        archive::write(context, report, &plan, &mut Live(Some(snapshot)), &mut output)?;
+        archive::write(context, report, &plan, &mut Live::of(snapshot), &mut output)?;
     } else {
         progress.set_phase(Phase::Compressing);
-        archive::write(context, report, &plan, &mut Live(Some(snapshot)), &mut output)?;
+        archive::write(context, report, &plan, &mut Live::of(snapshot), &mut output)?;
     }
     let finished = output.finish(report)?;
     report.archive_bytes = finished.bytes;
@@ -277,11 +299,15 @@ fn plan(request: &Request, context: &Context, snapshot: &Snapshot, throttled: bo
         chunk_bytes: request.chunk_bytes.or_else(|| parent.as_ref().map(|parent| parent.chunk_bytes().into())),
         throttled,
         parent,
-        written_by: Versions {
-            library: env!("CARGO_PKG_VERSION").into(),
-            sqlite: source::sqlite_version().into(),
-            zstd: archive::zstd_version().into(),
-        },
+        written_by: versions(),
+    }
+}
+
+fn versions() -> Versions {
+    Versions {
+        library: env!("CARGO_PKG_VERSION").into(),
+        sqlite: source::sqlite_version().into(),
+        zstd: archive::zstd_version().into(),
     }
 }
 
@@ -305,7 +331,14 @@ fn open_parent(context: &Context, path: &Path, page_size: u32) -> Option<Parent>
 }
 
 /// A snapshot as an image; let go as soon as the last page is read.
-struct Live(Option<Snapshot>);
+pub struct Live(Option<Snapshot>);
+
+impl Live {
+    /// Of a snapshot that has not been read yet.
+    pub fn of(snapshot: Snapshot) -> Live {
+        Live(Some(snapshot))
+    }
+}
 
 impl Image for Live {
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
@@ -377,14 +410,60 @@ fn stage(
 }
 
 /// SQLite's own judgement, of the plain image or of what the archive decompresses to.
-fn verify_image(request: &Request, context: &Context, archive: &mut Unpublished) -> Result<()> {
+fn verify_image(request: &Request, context: &Context, report: &mut Report, archive: &mut Unpublished) -> Result<()> {
+    let judge = |image: &mut Unpublished, report: &mut Report| {
+        source::check_integrity(&image.hidden_path()?, &request.dest, Checks::Integrity, &context.job, report)
+    };
     if request.encoding == Encoding::Image {
-        return source::check_integrity(&archive.hidden_path()?, &context.job);
+        return judge(archive, report);
     }
+    let path = archive.hidden_path()?;
+    let input = Arc::new(Input::open(&path).map_err(|damage| damage.note(report))?);
     temporary::lend(context, archive.directory(), |image| {
-        let mut compressed: &File = archive.file();
-        compressed.seek(SeekFrom::Start(0)).map_err(|error| Error::os("cannot read back", &request.dest, error))?;
-        archive::decompress(&context.job, (compressed, &request.dest), (image.file(), &request.dest))?;
-        source::check_integrity(&image.hidden_path()?, &context.job)
+        let write = |piece: Piece, _: &mut Report| {
+            let written = image.file().write_all_at(&piece, piece.offset);
+            written.map_err(|error| Error::os("cannot write a temporary copy beside", &request.dest, error))
+        };
+        archive::decode(context, &input, report, |_, _| Ok(()), write)?;
+        judge(image, report)
     })
+}
+
+/// A backup of a database that is held already, by defaults: what a restore is about to replace.
+pub fn keep(context: &Context, dest: &Path, snapshot: &mut Snapshot) -> Result<()> {
+    let (directory, name) = dest_parts(dest)?;
+    let directory = Directory::open(directory)?;
+    directory.check_free(name, Existing::Refuse)?;
+    let encoding = if is_named_compressed(dest) { Encoding::Zstd { level: DEFAULT_LEVEL } } else { Encoding::Image };
+    let mut plan = Plan::plain_copy(snapshot.page_size(), snapshot.page_count());
+    plan = Plan { encoding, throttled: false, written_by: versions(), ..plan };
+    temporary::lend(context, &directory, |file| {
+        let mode = copied_mode(snapshot.stat(), file.file())?;
+        file.check_space(if encoding == Encoding::Image { plan.image_bytes() } else { 0 })?;
+        let mut report = Report::default();
+        let options = OutputOptions { counted: false, ..OutputOptions::default() };
+        let mut output = Output::new(context, file.file(), dest, options);
+        archive::write(context, &mut report, &Arc::new(plan), &mut Held(snapshot), &mut output)?;
+        output.finish(&mut report)?;
+        temporary::sync(context, file, mode)?;
+        file.publish(name, Existing::Refuse)
+    })
+}
+
+/// True for a destination whose name asks for compression.
+pub fn is_named_compressed(dest: &Path) -> bool {
+    dest.extension().is_some_and(|extension| extension == "zst")
+}
+
+/// A snapshot as an image that somebody else goes on using.
+struct Held<'a>(&'a mut Snapshot);
+
+impl Image for Held<'_> {
+    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.0.read(offset, buffer)
+    }
+
+    fn finish(&mut self, _: &mut Report) -> Result<()> {
+        Ok(())
+    }
 }

@@ -1,6 +1,6 @@
 //! What a backup file says about itself.
 
-use crate::archive::{ImageHeader, Input, Kind, Manifest, Versions};
+use crate::archive::{Damage, ImageHeader, Input, Kind, Manifest, Versions};
 use crate::error::Result;
 use std::path::Path;
 use std::time::SystemTime;
@@ -23,7 +23,7 @@ pub struct About {
 
 /// On the I/O side.
 pub fn read(path: &Path) -> Result<About> {
-    let input = Input::open(path)?;
+    let input = Input::open(path).map_err(Damage::into_error)?;
     let manifest = input.index().map(|index| index.manifest.clone());
     let image = input.image_header();
     Ok(About {

@@ -1,28 +1,457 @@
-//! A restore.
-use crate::backup::Verify;
+//! A restore, from its request to a database with the archive's content: a new file, or an existing one that stays in use.
+
+use crate::archive::{
+    self, ChunkBuffer, Frames, Image, ImageHeader, Input, Kind, Output, OutputOptions, Piece, Plain, Plan,
+};
+use crate::backup::{self, Live, SIDECARS, Verify, with_suffix};
 use crate::error::{Error, Result, Status};
-use crate::job::Report;
-use crate::publish::Existing;
+use crate::job::{Phase, Report, Stopwatch};
+use crate::publish::{Directory, Existing, Unpublished, copied_mode};
 use crate::runtime::{Context, Operation};
+use crate::source::{self, Checks, Snapshot, Target};
+use crate::temporary;
+use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
+use std::cell::RefCell;
+use std::ffi::OsStr;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+
+/// What is to be restored, where to, and how. Paths are absolute.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// The backup file.
     pub archive: PathBuf,
+    /// The database.
     pub dest: PathBuf,
+    /// What to do about an existing one.
     pub existing: Existing,
+    /// How much proof before it is touched.
     pub verify: Verify,
+    /// How long to wait for locks.
     pub busy_timeout: Duration,
+    /// Where a backup of the existing one goes first.
     pub keep_previous: Option<PathBuf>,
 }
+
 impl Operation for Request {
     fn check(&self) -> Result<u64> {
-        Ok(0)
+        source::check_sqlite()?;
+        let archive = rustix::fs::stat(&self.archive)
+            .map_err(|error| Error::os("cannot open the archive", &self.archive, error))?;
+        if FileType::from_raw_mode(archive.st_mode) != FileType::RegularFile {
+            let message = format!("the archive {:?} is not a regular file", self.archive);
+            return Err(Error::new(Status::NotADatabase, message));
+        }
+        let (directory, _) = backup::dest_parts(&self.dest)?;
+        backup::check_directory(directory)?;
+        match statat(CWD, &self.dest, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(dest) if (dest.st_dev, dest.st_ino) == (archive.st_dev, archive.st_ino) => {
+                return Err(Error::invalid(format!("dest_path {:?} is the archive itself", self.dest)));
+            }
+            Ok(_) if self.existing == Existing::Refuse => {
+                let message = format!("the destination {:?} exists already", self.dest);
+                return Err(Error::new(Status::AlreadyExists, message));
+            }
+            Ok(dest) if FileType::from_raw_mode(dest.st_mode) != FileType::RegularFile => {
+                let message = format!("the destination {:?} exists and is not a regular file", self.dest);
+                return Err(Error::new(Status::AlreadyExists, message));
+            }
+            Ok(_)
+                if self
+                    .keep_previous
+                    .as_ref()
+                    .is_some_and(|path| statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).is_ok()) =>
+            {
+                let message = format!("keep_previous {:?} exists already", self.keep_previous);
+                return Err(Error::new(Status::AlreadyExists, message));
+            }
+            Ok(_) => {}
+            Err(_) => self.check_leftovers()?,
+        }
+        Ok(u64::try_from(archive.st_size).unwrap_or_default())
     }
+
     fn target(&self) -> &Path {
         &self.dest
     }
-    fn run(&self, _: &Context, _: &mut Report) -> Result<()> {
-        Err(Error::new(Status::Unsupported, ""))
+
+    fn run(&self, context: &Context, report: &mut Report) -> Result<()> {
+        context.job.control.check()?;
+        let archive = Archive::open(self, context, report)?;
+        let (directory, name) = backup::dest_parts(&self.dest)?;
+        let directory = Directory::open(directory)?;
+        backup::sweep(context, &directory);
+        match statat(CWD, &self.dest, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat)
+                if self.existing == Existing::Replace
+                    && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile =>
+            {
+                restore_in_place(self, context, report, archive, &directory)
+            }
+            _ => {
+                directory.check_free(name, Existing::Refuse)?;
+                temporary::lend(context, &directory, |file| restore_to_new(self, context, report, archive, file, name))
+            }
+        }
     }
+}
+
+impl Request {
+    /// What a database that is gone has left beside its name: SQLite would replay it onto the new one.
+    fn check_leftovers(&self) -> Result<()> {
+        for suffix in SIDECARS {
+            let leftover = with_suffix(self.dest.as_os_str(), suffix);
+            if self.existing == Existing::Refuse && statat(CWD, &leftover, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+                let message =
+                    format!("{leftover:?} exists without its database and would be replayed onto the destination");
+                return Err(Error::new(Status::AlreadyExists, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// How SQLite judges what has no hashes of its own, or what the caller wants to be sure of.
+    fn judged(&self, kind: Kind) -> Option<Checks> {
+        match self.verify {
+            Verify::None => None,
+            Verify::Full => Some(Checks::IntegrityAndForeignKeys),
+            Verify::Quick if kind == Kind::Archive => None,
+            Verify::Quick => Some(Checks::Integrity),
+        }
+    }
+}
+
+/// Where the image comes from.
+enum Archive {
+    /// An archive of ours, or another compressed file.
+    Compressed(Arc<Input>),
+    /// A plain database that nobody uses.
+    Plain(Input),
+    /// A plain database with a log or journal beside it: its content is more than its file.
+    Live(Snapshot),
+}
+
+impl Archive {
+    fn open(request: &Request, context: &Context, report: &mut Report) -> Result<Archive> {
+        let input = Input::open(&request.archive).map_err(|damage| damage.note(report))?;
+        report.archive_bytes = input.file_bytes();
+        report.compressed = input.kind() != Kind::Image;
+        if report.compressed {
+            return Ok(Archive::Compressed(Arc::new(input)));
+        }
+        if source::has_log_or_journal(&request.archive) {
+            return Snapshot::begin(&request.archive, &context.job, request.busy_timeout, 0).map(Archive::Live);
+        }
+        Ok(Archive::Plain(input))
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Archive::Compressed(input) => input.kind(),
+            Archive::Plain(_) | Archive::Live(_) => Kind::Image,
+        }
+    }
+
+    /// Its file's status.
+    fn stat(&self) -> &Stat {
+        match self {
+            Archive::Compressed(input) => input.file().stat(),
+            Archive::Plain(input) => input.file().stat(),
+            Archive::Live(snapshot) => snapshot.stat(),
+        }
+    }
+
+    /// The image, to the end of `output`, which is in `file`.
+    fn write(self, context: &Context, report: &mut Report, file: &Unpublished, output: &mut Output<'_>) -> Result<()> {
+        let begin = |page_size, page_count, report: &mut Report| {
+            tell_image(context, report, page_size, page_count);
+            file.check_space(report.image_bytes)
+        };
+        match self {
+            Archive::Compressed(input) => {
+                let begin = |header: &ImageHeader, report: &mut Report| {
+                    begin(header.page_size, header.page_count.unwrap_or(0), report)
+                };
+                archive::decode(context, &input, report, begin, |piece, report| output.append_piece(piece, report))
+            }
+            Archive::Plain(input) => {
+                let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
+                begin(image.page_size, image.page_count, report)?;
+                let plan = Arc::new(Plan::plain_copy(image.page_size, image.page_count));
+                archive::write(context, report, &plan, &mut image, output)
+            }
+            Archive::Live(snapshot) => {
+                begin(snapshot.page_size(), snapshot.page_count(), report)?;
+                let plan = Arc::new(Plan::plain_copy(snapshot.page_size(), snapshot.page_count()));
+                archive::write(context, report, &plan, &mut Live::of(snapshot), output)
+            }
+        }
+    }
+}
+
+/// A page count of 0 is one that is not known yet, or that of an empty database.
+fn tell_image(context: &Context, report: &mut Report, page_size: u32, page_count: u32) {
+    report.page_size = page_size;
+    report.pages = page_count.into();
+    report.image_bytes = u64::from(page_size) * u64::from(page_count);
+    context.job.progress.set_total(report.image_bytes, report.image_bytes + archive::verify_work(report.image_bytes));
+}
+
+// ------------------------------------------------------------------------------------------------------- a new file
+
+fn restore_to_new(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    archive: Archive,
+    file: &mut Unpublished,
+    name: &OsStr,
+) -> Result<()> {
+    let job = &context.job;
+    let mode = copied_mode(archive.stat(), file.file())?;
+    let judged = request.judged(archive.kind());
+    job.progress.set_phase(Phase::Restoring);
+    // What SQLite is about to read through need not be read back, and better stays in memory until then.
+    let settle =
+        if judged.is_some() && request.verify == Verify::Quick { None } else { Some(request.verify.read_back()) };
+    let options = OutputOptions { settle, ..OutputOptions::default() };
+    let mut output = Output::new(context, file.file(), &request.dest, options);
+    archive.write(context, report, file, &mut output)?;
+    let bytes = output.finish(report)?.bytes;
+    tell_length(report, bytes);
+
+    let mut clock = Stopwatch::start();
+    temporary::sync(context, file, mode)?;
+    clock.lap(&mut report.syncing);
+    if let Some(checks) = judged {
+        source::check_integrity(&file.hidden_path()?, &request.archive, checks, job, report)?;
+        clock.lap(&mut report.verifying);
+    }
+    job.control.check()?;
+    request.check_leftovers()?;
+    remove_leftovers(&request.dest)?;
+    file.publish(name, Existing::Refuse)?;
+    clock.lap(&mut report.syncing);
+    Ok(())
+}
+
+/// Headers of an old kind do not tell it.
+fn tell_length(report: &mut Report, bytes: u64) {
+    report.image_bytes = bytes;
+    report.pages = bytes / u64::from(report.page_size.max(1));
+}
+
+/// At the last moment: whoever opens the new file must not find them.
+fn remove_leftovers(dest: &Path) -> Result<()> {
+    for suffix in SIDECARS {
+        let leftover = PathBuf::from(with_suffix(dest.as_os_str(), suffix));
+        match std::fs::remove_file(&leftover) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::os("cannot remove", &leftover, error)),
+        }
+    }
+    Ok(())
+}
+
+// -------------------------------------------------------------------------------------------- an existing database
+
+fn restore_in_place(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    archive: Archive,
+    directory: &Arc<Directory>,
+) -> Result<()> {
+    context.job.progress.set_phase(Phase::Verifying);
+    let judged = request.judged(archive.kind());
+    match archive {
+        Archive::Compressed(input)
+            if let Some(frames) = Frames::of(&input).filter(|_| request.verify != Verify::Full) =>
+        {
+            replace_by_frames(request, context, report, directory, &frames)
+        }
+        Archive::Plain(input) => {
+            let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
+            tell_image(context, report, image.page_size, image.page_count);
+            replace_by_file(request, context, report, judged, (&mut image, &request.archive))
+        }
+        archive => temporary::lend(context, directory, |file| {
+            let options = OutputOptions { settle: None, counted: false, ..OutputOptions::default() };
+            let mut output = Output::new(context, file.file(), &request.dest, options);
+            archive.write(context, report, file, &mut output)?;
+            let bytes = output.finish(report)?.bytes;
+            tell_length(report, bytes);
+            let path = file.hidden_path()?;
+            let input = Input::open(&path).map_err(|damage| damage.note(report))?;
+            let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
+            replace_by_file(request, context, report, judged, (&mut image, &path))
+        }),
+    }
+}
+
+/// Bytes compared at once.
+const STEP: usize = 1 << 20;
+
+/// By a plain image that is a file of its own.
+fn replace_by_file(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    judged: Option<Checks>,
+    (image, image_path): (&mut Plain<'_>, &Path),
+) -> Result<()> {
+    let job = &context.job;
+    let mut clock = Stopwatch::start();
+    if let Some(checks) = judged {
+        source::check_integrity(image_path, &request.archive, checks, job, report)?;
+    }
+    job.progress.add_work(archive::verify_work(report.image_bytes));
+    clock.lap(&mut report.verifying);
+    let mut target = begin(request, context, report)?;
+    let mut first_page = vec![0; image.page_size as usize];
+    if image.page_count > 0 {
+        image.read(0, &mut first_page)?;
+    }
+    if !target.fits(&first_page) {
+        return replace_whole(request, context, report, target, image_path);
+    }
+    let (mut new, mut live) = (vec![0; STEP], vec![0; STEP]);
+    let mut offset = 0;
+    while offset < report.image_bytes {
+        job.control.check()?;
+        let bytes = (report.image_bytes - offset).min(STEP as u64) as usize;
+        image.read(offset, &mut new[..bytes])?;
+        let held = read_live(&mut target, offset, &mut live[..bytes])?;
+        clock.lap(&mut report.reading);
+        let same = target.write_differing(offset, &new[..bytes], &live[..held])?;
+        clock.lap(&mut report.writing);
+        count(context, report, bytes as u64, same);
+        offset += bytes as u64;
+    }
+    finish(request, report, target, &first_page, image.page_count)
+}
+
+/// What a pool thread has found out about a chunk.
+enum Compared {
+    /// The destination has it already.
+    Same(u64),
+    Differs(Piece, ChunkBuffer),
+}
+
+/// By an archive of ours, of which only the chunks are decompressed that the destination does not have.
+fn replace_by_frames(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    directory: &Arc<Directory>,
+    frames: &Arc<Frames>,
+) -> Result<()> {
+    let job = &context.job;
+    let geometry = frames.index().manifest.geometry;
+    tell_image(context, report, geometry.page_size, geometry.page_count);
+    let mut clock = Stopwatch::start();
+    if request.verify == Verify::None {
+        job.progress.add_work(archive::verify_work(report.image_bytes));
+    } else {
+        let checked = |bytes| job.progress.add_work(archive::verify_work(bytes));
+        archive::check_frames(context, frames, report, checked)?;
+    }
+    let first = frames.chunk(0).map_err(|damage| damage.note(report))?;
+    frames.check_header(&first).map_err(|damage| damage.note(report))?;
+    clock.lap(&mut report.verifying);
+    let target = begin(request, context, report)?;
+    if !target.fits(&first) {
+        return temporary::lend(context, directory, |file| {
+            file.check_space(geometry.image_bytes())?;
+            archive::decode_frames(context, frames, report, |piece, _| {
+                let written = file.file().write_all_at(&piece, piece.offset);
+                written.map_err(|error| Error::os("cannot write a temporary copy beside", &request.dest, error))
+            })?;
+            replace_whole(request, context, report, target, &file.hidden_path()?)
+        });
+    }
+    let target = RefCell::new(target);
+    let read = |index: usize| {
+        let (offset, bytes) = geometry.chunk(index as u64);
+        let mut live = frames.buffer(bytes)?;
+        let held = read_live(&mut target.borrow_mut(), offset, &mut live)?;
+        live.truncate(held);
+        Ok(live)
+    };
+    let compare = |frames: &Frames, index: usize, live: ChunkBuffer| {
+        if frames.has_content(index, &live) {
+            return Ok(Compared::Same(live.len() as u64));
+        }
+        frames.chunk(index).map(|piece| Compared::Differs(piece, live))
+    };
+    archive::for_each_chunk(context, frames, false, read, compare, |_, compared| {
+        match compared.map_err(|damage| damage.note(report))? {
+            Compared::Same(bytes) => count(context, report, bytes, bytes),
+            Compared::Differs(piece, live) => {
+                let same = target.borrow_mut().write_differing(piece.offset, &piece, &live)?;
+                count(context, report, piece.len() as u64, same);
+            }
+        }
+        Ok(())
+    })?;
+    clock.lap(&mut report.writing);
+    finish(request, report, target.into_inner(), &first[..geometry.page_size as usize], geometry.page_count)
+}
+
+/// Takes the destination for writing, and a backup of it if one is wanted: of exactly what is about to be replaced.
+fn begin(request: &Request, context: &Context, report: &mut Report) -> Result<Target> {
+    let mut clock = Stopwatch::start();
+    let mut target = Target::begin(&request.dest, &context.job, request.busy_timeout)?;
+    clock.lap(&mut report.waiting);
+    if let Some(path) = &request.keep_previous {
+        backup::keep(context, path, target.snapshot())?;
+        clock.lap(&mut report.reading);
+    }
+    context.job.progress.set_phase(Phase::Restoring);
+    Ok(target)
+}
+
+/// The same part of the present content; what lies beyond its end is not there. Tells how much is.
+fn read_live(target: &mut Target, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+    let snapshot = target.snapshot();
+    let held = snapshot.image_bytes().saturating_sub(offset).min(buffer.len() as u64) as usize;
+    if held > 0 {
+        snapshot.read(offset, &mut buffer[..held])?;
+    }
+    Ok(held)
+}
+
+fn count(context: &Context, report: &mut Report, bytes: u64, same: u64) {
+    report.bytes_reused += same;
+    context.job.progress.add_reused(same);
+    context.job.progress.add_archived(bytes, bytes - same);
+}
+
+fn finish(request: &Request, report: &mut Report, target: Target, first_page: &[u8], page_count: u32) -> Result<()> {
+    let mut clock = Stopwatch::start();
+    target.finish(first_page, page_count, request.busy_timeout)?;
+    clock.lap(&mut report.syncing);
+    Ok(())
+}
+
+fn replace_whole(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    target: Target,
+    image: &Path,
+) -> Result<()> {
+    let mut clock = Stopwatch::start();
+    let mut left = report.image_bytes;
+    target.replace_whole(image, request.busy_timeout, |bytes| {
+        let bytes = bytes.min(left);
+        left -= bytes;
+        context.job.progress.add_archived(bytes, bytes);
+    })?;
+    context.job.progress.add_archived(left, left);
+    clock.lap(&mut report.writing);
+    Ok(())
 }

@@ -1,21 +1,152 @@
-//! A verification.
+//! The verification of a backup file.
+
+use crate::archive::{self, Frames, Input, Kind, Piece};
 use crate::error::{Error, Result, Status};
-use crate::job::Report;
+use crate::job::{Phase, Report, Stopwatch};
+use crate::publish::{Directory, Unpublished};
 use crate::runtime::{Context, Operation};
+use crate::source::{self, Checks, Snapshot};
+use crate::temporary;
+use rustix::fs::FileType;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is to be verified, and how. The path is absolute.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// The backup file.
     pub archive: PathBuf,
+    /// Decompress everything, and have SQLite judge it.
     pub full: bool,
 }
+
+/// For the locks of a plain database that is in use.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl Operation for Request {
     fn check(&self) -> Result<u64> {
-        Ok(0)
+        source::check_sqlite()?;
+        let stat = rustix::fs::stat(&self.archive)
+            .map_err(|error| Error::os("cannot open the archive", &self.archive, error))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Ok(u64::try_from(stat.st_size).unwrap_or_default()),
+            _ => {
+                let message = format!("the archive {:?} is not a regular file", self.archive);
+                Err(Error::new(Status::NotADatabase, message))
+            }
+        }
     }
+
     fn target(&self) -> &Path {
         &self.archive
     }
-    fn run(&self, _: &Context, _: &mut Report) -> Result<()> {
-        Err(Error::new(Status::Unsupported, ""))
+
+    fn run(&self, context: &Context, report: &mut Report) -> Result<()> {
+        context.job.control.check()?;
+        context.job.progress.set_phase(Phase::Verifying);
+        let mut clock = Stopwatch::start();
+        let result = verify(self, context, report);
+        clock.lap(&mut report.verifying);
+        result
+    }
+}
+
+fn verify(request: &Request, context: &Context, report: &mut Report) -> Result<()> {
+    let input = Arc::new(Input::open(&request.archive).map_err(|damage| damage.note(report))?);
+    report.archive_bytes = input.file_bytes();
+    report.compressed = input.kind() != Kind::Image;
+    if let Some(header) = input.image_header() {
+        tell_image(context, report, header.page_size, header.page_count.unwrap_or(0));
+    }
+    match (input.kind(), Frames::of(&input)) {
+        (Kind::Image, _) => verify_plain(request, context, report, &input),
+        (_, Some(frames)) if !request.full => {
+            let checked = |bytes| context.job.progress.add_archived(bytes, 0);
+            archive::check_frames(context, &frames, report, checked)
+        }
+        _ if request.full => verify_image(request, context, report, &input),
+        _ => decode(context, report, &input, |_| Ok(())),
+    }
+}
+
+fn tell_image(context: &Context, report: &mut Report, page_size: u32, page_count: u32) {
+    report.page_size = page_size;
+    report.pages = page_count.into();
+    report.image_bytes = u64::from(page_size) * u64::from(page_count);
+    context.job.progress.set_total(report.image_bytes, report.image_bytes);
+}
+
+/// The image of a compressed file, which is compared on the way.
+fn decode(
+    context: &Context,
+    report: &mut Report,
+    input: &Arc<Input>,
+    mut consume: impl FnMut(Piece) -> Result<()>,
+) -> Result<()> {
+    let mut bytes = 0;
+    let begin = |header: &archive::ImageHeader, report: &mut Report| {
+        tell_image(context, report, header.page_size, header.page_count.unwrap_or(0));
+        Ok(())
+    };
+    archive::decode(context, input, report, begin, |piece, _| {
+        let length = piece.len() as u64;
+        consume(piece)?;
+        bytes += length;
+        context.job.progress.add_archived(length, 0);
+        Ok(())
+    })?;
+    // Headers of an old kind do not tell it.
+    report.image_bytes = bytes;
+    report.pages = bytes / u64::from(report.page_size.max(1));
+    Ok(())
+}
+
+fn verify_image(request: &Request, context: &Context, report: &mut Report, input: &Arc<Input>) -> Result<()> {
+    let directory = writable_directory(&request.archive)?;
+    temporary::lend(context, &directory, |image| {
+        if let Some(bytes) = input.image_header().and_then(|header| header.bytes()) {
+            image.check_space(bytes)?;
+        }
+        decode(context, report, input, |piece| {
+            let failed = |error| Error::os("cannot write a temporary copy of", &request.archive, error);
+            image.file().write_all_at(&piece, piece.offset).map_err(failed)
+        })?;
+        let path = image.hidden_path()?;
+        judge(request, context, report, &path)
+    })
+}
+
+/// Beside the archive, or where temporary files go if that is not ours to write.
+fn writable_directory(archive: &Path) -> Result<Arc<Directory>> {
+    let beside = archive.parent().map(Directory::open).transpose()?;
+    if let Some(directory) = beside
+        && Unpublished::create(&directory).is_ok()
+    {
+        return Ok(directory);
+    }
+    Directory::open(&std::env::temp_dir())
+}
+
+fn judge(request: &Request, context: &Context, report: &mut Report, image: &Path) -> Result<()> {
+    source::check_integrity(image, &request.archive, request.checks(), &context.job, report)
+}
+
+fn verify_plain(request: &Request, context: &Context, report: &mut Report, input: &Input) -> Result<()> {
+    if source::has_log_or_journal(&request.archive) {
+        let snapshot = Snapshot::begin(&request.archive, &context.job, BUSY_TIMEOUT, 0)?;
+        snapshot.check_integrity(request.checks(), report)?;
+    } else {
+        archive::Plain::of(input).map_err(|damage| damage.note(report))?;
+        judge(request, context, report, &request.archive)?;
+    }
+    context.job.progress.add_archived(report.image_bytes, 0);
+    Ok(())
+}
+
+impl Request {
+    fn checks(&self) -> Checks {
+        if self.full { Checks::IntegrityAndForeignKeys } else { Checks::Integrity }
     }
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <thread>
 #include <utility>
@@ -12,7 +13,7 @@ namespace demo {
 
 using Clock = std::chrono::steady_clock;
 
-// Durations, for the two figures that matter to who waits.
+// Durations, and what a part of them does not exceed: what matters to who waits.
 class Durations {
 public:
     Durations() = default;
@@ -20,9 +21,11 @@ public:
         std::sort(sorted_.begin(), sorted_.end());
     }
     std::size_t count() const { return sorted_.size(); }
-    std::chrono::nanoseconds longest() const { return sorted_.empty() ? std::chrono::nanoseconds(0) : sorted_.back(); }
-    std::chrono::nanoseconds p99() const {
-        return sorted_.empty() ? std::chrono::nanoseconds(0) : sorted_[(sorted_.size() - 1) * 99 / 100];
+    std::chrono::nanoseconds longest() const { return at(1); }
+    std::chrono::nanoseconds p99() const { return at(0.99); }
+    std::chrono::nanoseconds at(double part) const {
+        if (sorted_.empty()) return std::chrono::nanoseconds(0);
+        return sorted_[static_cast<std::size_t>(static_cast<double>(sorted_.size() - 1) * part)];
     }
 
 private:

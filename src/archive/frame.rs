@@ -3,13 +3,9 @@
 
 use super::buffer::{Buffer, Buffers};
 use crate::error::{Error, Result, Status};
-use crate::job::Job;
 use parking_lot::Mutex;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::path::Path;
 use std::sync::Arc;
-use zstd::zstd_safe::{self, CCtx, CParameter};
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
 /// A job's compression contexts, as many as compress at the same time.
 pub(super) struct Compressors {
@@ -74,24 +70,28 @@ fn failed(what: &str, code: usize) -> Error {
     Error::new(status, format!("cannot {what}: {reason} (Zstandard)"))
 }
 
-/// Bytes decompressed between two looks at the cancel token.
-const STEP: usize = 1 << 20;
+/// A job's decompression contexts, as many as decompress at the same time.
+#[derive(Default)]
+pub(super) struct Decompressors {
+    idle: Mutex<Vec<DCtx<'static>>>,
+}
 
-/// Decompresses a whole file of frames to the end of another.
-pub fn decompress(
-    job: &Job,
-    (archive, archive_path): (&File, &Path),
-    (mut image, image_path): (&File, &Path),
-) -> Result<()> {
-    let damaged = |error| Error { status: Status::Corrupt, ..Error::os("cannot decompress", archive_path, error) };
-    let mut decoder = zstd::Decoder::new(archive).map_err(damaged)?;
-    let mut step = vec![0; STEP];
-    loop {
-        job.control.check()?;
-        let bytes = decoder.read(&mut step).map_err(damaged)?;
-        if bytes == 0 {
-            return Ok(());
-        }
-        image.write_all(&step[..bytes]).map_err(|error| Error::os("cannot write", image_path, error))?;
+impl Decompressors {
+    /// `frame` into `chunk`; tells how much of it was filled. More than fits is an error, whatever the frame claims.
+    pub(super) fn decompress(&self, frame: &[u8], chunk: &mut [u8]) -> Result<usize> {
+        let idle = self.idle.lock().pop();
+        let mut context = match idle {
+            Some(context) => context,
+            None => {
+                DCtx::try_create().ok_or_else(|| Error::new(Status::OutOfMemory, "no memory to decompress with"))?
+            }
+        };
+        let length = context.decompress(chunk, frame).map_err(|code| {
+            let error = failed("decompress", code);
+            let damaged = error.status == Status::Internal;
+            Error { status: if damaged { Status::Corrupt } else { error.status }, ..error }
+        })?;
+        self.idle.lock().push(context);
+        Ok(length)
     }
 }

@@ -1,5 +1,6 @@
 //! Backup files of all kinds, told apart by their content.
 
+use super::decode::Damage;
 use super::index::Index;
 use super::manifest::Manifest;
 use crate::error::{Error, Result, Status};
@@ -48,7 +49,11 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 impl Input {
     /// Opens a file and looks at its beginning and its end; on the I/O side.
-    pub fn open(path: &Path) -> Result<Input> {
+    pub fn open(path: &Path) -> std::result::Result<Input, Damage> {
+        Input::try_open(path).map_err(Damage::of_structure)
+    }
+
+    fn try_open(path: &Path) -> Result<Input> {
         let file = ReadFile::open(path)?;
         let mut start = [0; IMAGE_HEADER_BYTES];
         let known = read_up_to(&file, &mut start).map_err(|error| Error::os("cannot read", path, error))?;

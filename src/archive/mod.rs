@@ -2,6 +2,7 @@
 //! between the two, and what follows the writer. docs/FORMAT.md describes the compressed archive.
 
 mod buffer;
+mod decode;
 mod digest;
 mod frame;
 mod geometry;
@@ -11,15 +12,18 @@ mod manifest;
 mod output;
 mod pace;
 mod parent;
+mod plain;
 mod reader;
 mod seek_table;
 mod settle;
 
-pub use frame::{decompress, zstd_version};
-pub use input::{IMAGE_HEADER_BYTES, ImageHeader, Input, Kind};
+pub use decode::{ChunkBuffer, Damage, Frames, Piece, check_frames, decode, decode_frames, for_each_chunk};
+pub use frame::zstd_version;
+pub use input::{ImageHeader, Input, Kind};
 pub use manifest::{FORMAT_VERSION, Manifest, Versions};
 pub use output::{Output, OutputOptions};
 pub use parent::Parent;
+pub use plain::Plain;
 pub use settle::{ReadBack, verify_work};
 
 use crate::error::{Error, Result};
@@ -74,6 +78,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// An image to an image.
+    pub fn plain_copy(page_size: u32, page_count: u32) -> Plan {
+        Plan {
+            encoding: Encoding::Image,
+            page_size,
+            page_count,
+            chunk_bytes: None,
+            throttled: true,
+            parent: None,
+            written_by: Versions::default(),
+        }
+    }
+
     /// Bytes of the image.
     pub fn image_bytes(&self) -> u64 {
         u64::from(self.page_size) * u64::from(self.page_count)

@@ -1,6 +1,7 @@
 //! The archive file as it grows.
 
 use super::buffer::{Buffer, Buffers};
+use super::decode;
 use super::digest::Digest;
 use super::settle::{Piece, ReadBack, Settling};
 use crate::error::{Error, Result};
@@ -17,10 +18,18 @@ use std::sync::Arc;
 pub struct OutputOptions {
     /// Hash the file.
     pub digest: bool,
-    /// Prove that it reads back as it was written.
-    pub read_back: ReadBack,
+    /// Settle what was written, and how that is proven. None for what is soon read again and then thrown away.
+    pub settle: Option<ReadBack>,
     /// Do all of that only in [`Output::finish`]: somebody waits until everything is written.
     pub later: bool,
+    /// What is written is what the job's progress counts.
+    pub counted: bool,
+}
+
+impl Default for OutputOptions {
+    fn default() -> OutputOptions {
+        OutputOptions { digest: false, settle: Some(ReadBack::Cached), later: false, counted: true }
+    }
 }
 
 /// A file that is written from its beginning, settled behind the writer, and hashed on the way.
@@ -31,8 +40,9 @@ pub struct Output<'a> {
     bytes: u64,
     hash_pieces: bool,
     digest: Option<Digest>,
-    settling: Settling<'a>,
+    settling: Option<Settling<'a>>,
     later: Option<Vec<Piece>>,
+    counted: bool,
 }
 
 /// What [`Output::finish`] has proven.
@@ -51,10 +61,11 @@ impl<'a> Output<'a> {
             file: Arc::clone(file),
             path,
             bytes: 0,
-            hash_pieces: options.read_back != ReadBack::No,
+            hash_pieces: options.settle.is_some_and(|read_back| read_back != ReadBack::No),
             digest: options.digest.then(Digest::new),
-            settling: Settling::new(context, file, path, options.read_back),
+            settling: options.settle.map(|read_back| Settling::new(context, file, path, read_back, options.counted)),
             later: options.later.then(Vec::new),
+            counted: options.counted,
         }
     }
 
@@ -75,7 +86,9 @@ impl<'a> Output<'a> {
         (&*self.file).write_all(&data).map_err(|error| Error::os("cannot write", self.path, error))?;
         clock.lap(&mut report.writing);
         self.bytes += data.len() as u64;
-        self.context.job.progress.add_archived(image_bytes as u64, data.len() as u64);
+        if self.counted {
+            self.context.job.progress.add_archived(image_bytes as u64, data.len() as u64);
+        }
         let piece = Piece { bytes: data.len(), image_bytes, hash };
         match &mut self.later {
             Some(later) => {
@@ -86,9 +99,18 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// Appends a piece of an image that was read from another backup file.
+    pub fn append_piece(&mut self, piece: decode::Piece, report: &mut Report) -> Result<()> {
+        let hash = self.hash_pieces.then(|| piece.hash.unwrap_or_else(|| blake3::hash(&piece.data)));
+        let image_bytes = piece.data.len();
+        self.append(piece.data, image_bytes, hash, report)
+    }
+
     /// Whatever happens to a piece that is in the file.
     fn follow(&mut self, piece: Piece, data: Option<Buffer>, report: &mut Report) -> Result<()> {
-        self.settling.push(piece, report)?;
+        if let Some(settling) = &mut self.settling {
+            settling.push(piece, report)?;
+        }
         if let (Some(digest), Some(data)) = (&self.digest, data) {
             digest.push(self.context, data)?;
         }
@@ -113,7 +135,9 @@ impl<'a> Output<'a> {
             offset += piece.bytes as u64;
             self.follow(piece, data, report)?;
         }
-        self.settling.finish(report)?;
+        if let Some(settling) = &mut self.settling {
+            settling.finish(report)?;
+        }
         let sha256 = self.digest.take().map(|digest| digest.finish(self.context)).transpose()?;
         Ok(Finished { bytes: self.bytes, sha256 })
     }

@@ -55,6 +55,7 @@ pub(super) struct Settling<'a> {
     file: Arc<File>,
     path: Arc<Path>,
     read_back: ReadBack,
+    counted: bool,
     buffers: Arc<Buffers>,
     pending: Window<'a, Result<Settled>>,
     next: Stretch,
@@ -67,12 +68,19 @@ struct Settled {
 }
 
 impl<'a> Settling<'a> {
-    pub(super) fn new(context: &'a Context, file: &Arc<File>, path: &Path, read_back: ReadBack) -> Settling<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        file: &Arc<File>,
+        path: &Path,
+        read_back: ReadBack,
+        counted: bool,
+    ) -> Settling<'a> {
         Settling {
             context,
             file: Arc::clone(file),
             path: path.into(),
             read_back,
+            counted,
             buffers: Buffers::new(),
             pending: context.blocking_window(MOST_PENDING),
             next: Stretch::default(),
@@ -115,7 +123,7 @@ impl<'a> Settling<'a> {
         let settled = settled?;
         report.syncing += settled.writing_out;
         report.verifying += settled.verifying;
-        if self.read_back != ReadBack::No {
+        if self.counted && self.read_back != ReadBack::No {
             self.context.job.progress.add_work(verify_work(settled.image_bytes));
         }
         Ok(true)

@@ -11,12 +11,11 @@ use crate::restore;
 use crate::runtime;
 use crate::verify;
 use std::ffi::{CStr, c_char};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const CHUNK_SIZES: std::ops::RangeInclusive<u64> = 65_536..=8_388_608;
 const LEVELS: std::ops::RangeInclusive<i32> = -7..=19;
-const DEFAULT_LEVEL: i32 = 3;
 const DEFAULT_BUSY_TIMEOUT_MS: u32 = 5000;
 const DEFAULT_PROGRESS_INTERVAL_MS: u32 = 100;
 
@@ -112,11 +111,6 @@ fn reserved(raw: u32) -> Result<()> {
     if raw == 0 { Ok(()) } else { Err(Error::invalid(format!("reserved is {raw}; it must be 0"))) }
 }
 
-/// A destination of which `.zst` compresses.
-fn is_named_compressed(dest: &Path) -> bool {
-    dest.extension().is_some_and(|extension| extension == "zst")
-}
-
 /// Every option that is wrong is named by its field.
 ///
 /// # Safety
@@ -126,8 +120,8 @@ pub(super) unsafe fn backup_options(
     source: PathBuf,
     dest: PathBuf,
 ) -> Result<Options<backup::Request>> {
-    let by_name = if is_named_compressed(&dest) { LB_FORMAT_ZSTD } else { LB_FORMAT_IMAGE };
-    let level = bounded(raw.compression_level, DEFAULT_LEVEL, LEVELS, "compression_level")?;
+    let by_name = if backup::is_named_compressed(&dest) { LB_FORMAT_ZSTD } else { LB_FORMAT_IMAGE };
+    let level = bounded(raw.compression_level, backup::DEFAULT_LEVEL, LEVELS, "compression_level")?;
     let format = choice(raw.format, "format", &[by_name, LB_FORMAT_IMAGE, LB_FORMAT_ZSTD])?;
     let encoding = if format == LB_FORMAT_ZSTD { Encoding::Zstd { level } } else { Encoding::Image };
     let chunk_bytes = match raw.chunk_size {

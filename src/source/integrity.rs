@@ -1,17 +1,38 @@
 //! SQLite's own judgement of an image.
 
-use super::{LONGEST_PATH, set_up, sqlite_error};
+use super::{Access, LONGEST_PATH, Snapshot, set_up, sqlite_error};
 use crate::error::{Error, Result, Status};
-use crate::job::Job;
+use crate::job::{Check, Finding, Job, Report};
 use rusqlite::{Connection, OpenFlags};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Runs `integrity_check` on a database file that nobody else uses. Reads it and creates nothing beside it
-/// (<https://sqlite.org/uri.html>, "immutable").
-pub fn check_integrity(image: &Path, job: &Arc<Job>) -> Result<()> {
+/// What SQLite is asked about an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// `integrity_check`.
+    Integrity,
+    /// `integrity_check` and `foreign_key_check`.
+    IntegrityAndForeignKeys,
+}
+
+/// Asks about a database file that nobody else uses. Reads it and creates nothing beside it. `name` is for messages.
+pub fn check_integrity(image: &Path, name: &Path, checks: Checks, job: &Arc<Job>, report: &mut Report) -> Result<()> {
+    let connection = open_immutable(image, job)?;
+    judge(&connection, name, checks, report)
+}
+
+impl Snapshot {
+    /// Asks about a database that may be in use.
+    pub fn check_integrity(&self, checks: Checks, report: &mut Report) -> Result<()> {
+        judge(&self.connection, &self.path, checks, report)
+    }
+}
+
+/// A connection that looks for no locks, logs or journals (<https://sqlite.org/uri.html>, "immutable").
+pub(super) fn open_immutable(image: &Path, job: &Arc<Job>) -> Result<Connection> {
     let failed = |error| sqlite_error("cannot check", image, error, 0);
     if image.as_os_str().len() > LONGEST_PATH {
         let message = format!("the path of {image:?} is longer than SQLite opens ({LONGEST_PATH} bytes)");
@@ -19,12 +40,52 @@ pub fn check_integrity(image: &Path, job: &Arc<Job>) -> Result<()> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let mut connection = Connection::open_with_flags(immutable_uri(image), flags).map_err(failed)?;
-    set_up(&mut connection, job).map_err(failed)?;
-    let verdict: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(failed)?;
-    if verdict == "ok" {
+    set_up(&mut connection, job, Access::Read).map_err(failed)?;
+    Ok(connection)
+}
+
+fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Report) -> Result<()> {
+    let mut failed = |error, check| {
+        let error = sqlite_error("cannot check", name, error, 0);
+        // A file that SQLite cannot even read through.
+        if matches!(error.status, Status::Corrupt | Status::NotADatabase) {
+            report.finding = Some(Finding { check, chunk: None, page: None });
+        }
+        error
+    };
+    let verdict: String = connection
+        .pragma_query_value(None, "integrity_check", |row| row.get(0))
+        .map_err(|error| failed(error, Check::Integrity))?;
+    if verdict != "ok" {
+        report.finding = Some(Finding { check: Check::Integrity, chunk: None, page: page_in(&verdict) });
+        let message = format!("{name:?} fails SQLite's integrity_check: {verdict}");
+        return Err(Error::new(Status::Corrupt, message));
+    }
+    if checks == Checks::Integrity {
         return Ok(());
     }
-    Err(Error::new(Status::Corrupt, format!("the image fails SQLite's integrity_check: {verdict}")))
+    let violation = connection
+        .prepare("SELECT \"table\", rowid, parent FROM pragma_foreign_key_check LIMIT 1")
+        .and_then(|mut statement| {
+            let mut rows = statement.query([])?;
+            let row = rows.next()?;
+            row.map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).transpose()
+        })
+        .map_err(|error| failed(error, Check::ForeignKeys))?;
+    let Some((table, row, parent)): Option<(String, Option<i64>, String)> = violation else { return Ok(()) };
+    report.finding = Some(Finding { check: Check::ForeignKeys, chunk: None, page: None });
+    let row = row.map_or_else(String::new, |row| format!(", row {row},"));
+    let message =
+        format!("{name:?} fails SQLite's foreign_key_check: table {table:?}{row} refers to nothing in {parent:?}");
+    Err(Error::new(Status::Corrupt, message))
+}
+
+/// The first page that a line of integrity_check speaks of, such as "Tree 2 page 7 cell 3: …".
+fn page_in(verdict: &str) -> Option<u64> {
+    let lower = verdict.to_lowercase();
+    let (_, after) = lower.split_once("page ")?;
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
 }
 
 fn immutable_uri(path: &Path) -> String {

@@ -6,10 +6,12 @@ mod footprint;
 mod integrity;
 mod pages;
 mod raw;
+mod target;
 #[cfg(test)]
 mod tests;
 
-pub use integrity::check_integrity;
+pub use integrity::{Checks, check_integrity};
+pub use target::Target;
 
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Patience};
@@ -59,28 +61,47 @@ struct Wal {
     size_at_start: u64,
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Looking.
+    Read,
+    /// One write transaction.
+    Write,
+}
+
 impl Snapshot {
     /// Begins the snapshot; waits up to `busy_timeout` for locks.
     ///
     /// `wal_limit` caps the growth of the log while the snapshot stands, 0 for none.
     pub fn begin(path: &Path, job: &Arc<Job>, busy_timeout: Duration, wal_limit: u64) -> Result<Snapshot> {
+        Snapshot::begin_with(path, job, busy_timeout, wal_limit, Access::Read)
+    }
+
+    fn begin_with(
+        path: &Path,
+        job: &Arc<Job>,
+        busy_timeout: Duration,
+        wal_limit: u64,
+        access: Access,
+    ) -> Result<Snapshot> {
         let stat = stat_database(path)?;
         let mut patience = Patience::new(busy_timeout);
         loop {
-            match Snapshot::try_begin(path, stat, job, wal_limit) {
+            match Snapshot::try_begin(path, stat, job, wal_limit, access) {
                 Ok(snapshot) => return Ok(snapshot),
                 Err(error) => patience.pause(error, &job.control, job.progress)?,
             }
         }
     }
 
-    fn try_begin(path: &Path, stat: Stat, job: &Arc<Job>, wal_limit: u64) -> Result<Snapshot> {
+    fn try_begin(path: &Path, stat: Stat, job: &Arc<Job>, wal_limit: u64, access: Access) -> Result<Snapshot> {
         let failed = |error| open_error(path, error);
         // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connected = runtime::Connection::to(&stat);
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        set_up(&mut connection, job).map_err(failed)?;
+        set_up(&mut connection, job, access).map_err(failed)?;
         let mut snapshot = Snapshot {
             footprint: Footprint::new(&stat),
             connection,
@@ -94,13 +115,19 @@ impl Snapshot {
             wal_limit,
             began: Instant::now(),
         };
-        snapshot.begin_transaction()?;
+        snapshot.begin_transaction(access)?;
         snapshot.check_unmoved()?;
         Ok(snapshot)
     }
 
-    fn begin_transaction(&mut self) -> Result<()> {
-        self.connection.execute_batch("BEGIN").map_err(|error| self.sqlite_error("cannot read", error))?;
+    fn begin_transaction(&mut self, access: Access) -> Result<()> {
+        let (begin, operation) = match access {
+            Access::Read => ("BEGIN", "cannot read"),
+            // Exclusive: readers of a rollback-journal database would have to go before the cache can be spilled; in WAL
+            // mode they stay.
+            Access::Write => ("BEGIN EXCLUSIVE", "cannot write"),
+        };
+        self.connection.execute_batch(begin).map_err(|error| self.sqlite_error(operation, error))?;
         // The first read takes the locks and fixes what is seen. This pragma reads page 1 and no schema.
         let _: i64 = self.pragma("schema_version")?;
         self.began = Instant::now();
@@ -161,7 +188,7 @@ impl Snapshot {
             let (page_size, page_count) = (self.page_size, self.page_count);
             // The writer that was let in has its turn.
             let mut patience = Patience::new(Duration::from_secs(60));
-            while let Err(error) = self.begin_transaction() {
+            while let Err(error) = self.begin_transaction(Access::Read) {
                 let _ = self.connection.execute_batch("ROLLBACK");
                 patience.pause(error, &self.job.control, self.job.progress)?;
             }
@@ -246,6 +273,11 @@ impl Snapshot {
         Ok(held)
     }
 
+    /// The connection, and what must outlive it.
+    fn into_connection(self) -> (Connection, runtime::Connection) {
+        (self.connection, self._connected)
+    }
+
     fn check_unmoved(&self) -> Result<()> {
         let moved = raw::has_moved(&self.connection).map_err(|failure| self.raw_error("cannot look at", failure))?;
         let same = !moved
@@ -283,16 +315,21 @@ impl Snapshot {
 }
 
 /// What every connection of ours keeps to.
-fn set_up(connection: &mut Connection, job: &Arc<Job>) -> rusqlite::Result<()> {
+fn set_up(connection: &mut Connection, job: &Arc<Job>, access: Access) -> rusqlite::Result<()> {
+    let writing = access == Access::Write;
     // Waiting is ours to do: it must end when the job is cancelled.
     connection.busy_timeout(Duration::ZERO)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    // Or pages could not be written.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, !writing)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // No mapped pages: a file that is truncated under us must be an error, not a SIGBUS in the host.
-    connection.execute_batch(
-        "PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA query_only = ON;",
-    )?;
+    connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")?;
+    if writing {
+        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+    } else {
+        connection.execute_batch("PRAGMA query_only = ON;")?;
+    }
     let job = Arc::clone(job);
     connection.progress_handler(STEPS_PER_CHECK, Some(move || job.control.is_cancelled()))
 }
@@ -329,6 +366,15 @@ pub fn stat_database(path: &Path) -> Result<Stat> {
             Err(Error::new(Status::NotADatabase, format!("the source {path:?} is {kind}, not a database")))
         }
     }
+}
+
+/// True if a database has a log or journal beside it: then its file alone may not be its content.
+pub fn has_log_or_journal(path: &Path) -> bool {
+    ["-wal", "-journal"].iter().any(|suffix| {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        rustix::fs::stat(&*beside).is_ok()
+    })
 }
 
 /// An error before there is a connection that knows its errno.

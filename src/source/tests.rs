@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::job::tests::lone_job;
+use crate::job::{Check, Report};
 
 const PAGE_SIZES: [u32; 8] = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -215,11 +216,13 @@ fn integrity_is_judged_without_touching_the_image() {
     drop(make(&path, 4096, "wal", "none"));
     let names = || std::fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(names(), 1);
-    check_integrity(&path, &lone_job()).unwrap();
+    check_integrity(&path, &path, Checks::IntegrityAndForeignKeys, &lone_job(), &mut Report::default()).unwrap();
     assert_eq!(names(), 1);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[4096 * 2..4096 * 3].fill(0x5a);
     std::fs::write(&path, bytes).unwrap();
-    let error = check_integrity(&path, &lone_job()).err().unwrap();
+    let mut report = Report::default();
+    let error = check_integrity(&path, &path, Checks::Integrity, &lone_job(), &mut report).err().unwrap();
+    assert_eq!(report.finding.unwrap().check, Check::Integrity);
     assert_eq!(error.status, Status::Corrupt, "{error}");
 }

@@ -1,0 +1,364 @@
+//! From a backup file back to its image: archives of ours frame by frame on the pool's threads, other tools' files as one
+//! stream. Every hash is compared on the way, and nothing that the file says is believed before.
+
+use super::buffer::{Buffer, Buffers};
+use super::frame::Decompressors;
+use super::index::Index;
+use super::input::{ImageHeader, Input, Kind};
+use crate::error::{Error, Result, Status};
+use crate::job::{Check, Finding, Report, Throttle};
+use crate::runtime::{Context, Window};
+use std::io::{BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// Bytes of a piece of a stream.
+const PIECE: usize = 1 << 20;
+
+/// A part of the image, in order.
+pub struct Piece {
+    /// Where it begins.
+    pub offset: u64,
+    pub(super) data: Buffer,
+    /// What the manifest says, and what it is.
+    pub(super) hash: Option<blake3::Hash>,
+}
+
+impl std::ops::Deref for Piece {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+/// An error with the place of what is wrong.
+pub struct Damage {
+    error: Error,
+    finding: Finding,
+}
+
+impl Damage {
+    /// Of the file as a whole.
+    pub fn of_structure(error: Error) -> Damage {
+        Damage::new(Check::Structure, None, error)
+    }
+
+    fn new(check: Check, chunk: Option<u64>, error: Error) -> Damage {
+        Damage { error, finding: Finding { check, chunk, page: None } }
+    }
+
+    /// Without the place.
+    pub fn into_error(self) -> Error {
+        self.error
+    }
+
+    /// Tells the place in the report.
+    pub fn note(self, report: &mut Report) -> Error {
+        // Only what is the file's fault: the disk may fail, too.
+        if matches!(self.error.status, Status::Corrupt | Status::NotADatabase) {
+            report.finding = Some(self.finding);
+        }
+        self.error
+    }
+}
+
+/// What the pool's threads need to read frames.
+pub struct Frames {
+    input: Arc<Input>,
+    decompressors: Decompressors,
+    buffers: Arc<Buffers>,
+}
+
+impl Frames {
+    /// Of an archive of ours; None of another file.
+    pub fn of(input: &Arc<Input>) -> Option<Arc<Frames>> {
+        input.index()?;
+        let (decompressors, buffers) = (Decompressors::default(), Buffers::new());
+        Some(Arc::new(Frames { input: Arc::clone(input), decompressors, buffers }))
+    }
+
+    /// The archive's index.
+    pub fn index(&self) -> &Index {
+        match self.input.index() {
+            Some(index) => index,
+            None => unreachable!("made only of an archive that has one"),
+        }
+    }
+
+    /// A buffer of `bytes`, for who reads something to compare.
+    pub fn buffer(&self, bytes: usize) -> Result<ChunkBuffer> {
+        self.buffers.take(bytes).map(ChunkBuffer)
+    }
+
+    /// A frame as it is in the file, with the hash that the manifest says.
+    fn frame(&self, index: usize) -> std::result::Result<Buffer, Damage> {
+        let damage = |check, error| Damage::new(check, Some(index as u64), error);
+        let path = self.input.path();
+        let (Some(chunk), Some(start)) = (self.index().manifest.chunks.get(index), self.index().frame_start(index))
+        else {
+            let message = format!("{path:?} has no chunk {index}");
+            return Err(damage(Check::Structure, Error::new(Status::Internal, message)));
+        };
+        // No longer than the file, as the index has checked.
+        let mut frame = self.buffers.take(chunk.frame_bytes as usize).map_err(|error| damage(Check::Frame, error))?;
+        self.input
+            .file()
+            .read_exact_at(&mut frame, start)
+            .map_err(|error| damage(Check::Frame, Error::os("cannot read", path, error)))?;
+        if blake3::hash(&frame) == chunk.frame {
+            return Ok(frame);
+        }
+        let message = format!("{path:?} is damaged: the frame of chunk {index} (at byte {start}) has another hash");
+        Err(damage(Check::Frame, Error::new(Status::Corrupt, message)))
+    }
+
+    /// The manifest must be that of this very image, of which `first` is the first chunk.
+    pub fn check_header(&self, first: &[u8]) -> std::result::Result<(), Damage> {
+        let damage = |error| Damage::new(Check::Content, Some(0), error);
+        let Some(told) = self.input.image_header() else { return Ok(()) };
+        if told.page_count == Some(0) && first.is_empty() {
+            return Ok(());
+        }
+        let found = ImageHeader::decode(first, self.input.path()).map_err(damage)?;
+        let agrees = found.page_size == told.page_size
+            && found.page_count.is_none_or(|pages| Some(pages) == told.page_count)
+            && (found.application_id, found.user_version) == (told.application_id, told.user_version);
+        if agrees {
+            return Ok(());
+        }
+        let message = format!("{:?} is damaged: its manifest is not that of its image", self.input.path());
+        Err(damage(Error::new(Status::Corrupt, message)))
+    }
+
+    /// True if the chunk `index` is `content`.
+    pub fn has_content(&self, index: usize, content: &[u8]) -> bool {
+        let chunk = self.index().manifest.chunks.get(index);
+        chunk.is_some_and(|chunk| chunk.content == blake3::hash(content))
+    }
+
+    /// Compares a frame's hash.
+    fn check(&self, index: usize) -> std::result::Result<(), Damage> {
+        self.frame(index).map(|_| ())
+    }
+
+    /// A chunk, with the hash that the manifest says.
+    pub fn chunk(&self, index: usize) -> std::result::Result<Piece, Damage> {
+        let frame = self.frame(index)?;
+        let damage = |check, error| Damage::new(check, Some(index as u64), error);
+        let path = self.input.path();
+        let (offset, bytes) = self.index().manifest.geometry.chunk(index as u64);
+        let mut data = self.buffers.take(bytes).map_err(|error| damage(Check::Frame, error))?;
+        let got = self.decompressors.decompress(&frame, &mut data).map_err(|error| {
+            let message = format!("{path:?} is damaged: chunk {index}: {}", error.message);
+            damage(Check::Frame, Error { message, ..error })
+        })?;
+        let content = blake3::hash(&data[..got]);
+        if got == bytes && content == self.index().manifest.chunks[index].content {
+            return Ok(Piece { offset, data, hash: Some(content) });
+        }
+        let message = format!("{path:?} is damaged: chunk {index} is not what its manifest says");
+        Err(damage(Check::Content, Error::new(Status::Corrupt, message)))
+    }
+}
+
+/// A buffer of [`Frames`].
+pub struct ChunkBuffer(Buffer);
+
+impl ChunkBuffer {
+    /// Forgets what is beyond `length`.
+    pub fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+}
+
+impl std::ops::Deref for ChunkBuffer {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for ChunkBuffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+/// Does `work` for each chunk of `frames` on the pool's threads, with what `prepare` gives it; `consume` gets what comes
+/// of it, in order. The job's thread prepares and consumes.
+pub fn for_each_chunk<P: Send + 'static, T: Send + 'static>(
+    context: &Context,
+    frames: &Arc<Frames>,
+    throttled: bool,
+    mut prepare: impl FnMut(usize) -> Result<P>,
+    work: fn(&Frames, usize, P) -> T,
+    mut consume: impl FnMut(usize, T) -> Result<()>,
+) -> Result<()> {
+    let control = &context.job.control;
+    let geometry = frames.index().manifest.geometry;
+    let mut throttle = Throttle::new();
+    let mut window: Window<'_, T> = context.window();
+    let mut ahead = 0..geometry.chunks() as usize;
+    let mut behind = 0..;
+    loop {
+        let next = if window.is_full() || window.is_front_ready() { None } else { ahead.next() };
+        if let Some(index) = next {
+            control.check()?;
+            let prepared = prepare(index)?;
+            let frames = Arc::clone(frames);
+            window.submit(move || work(&frames, index, prepared));
+            if throttled {
+                throttle.pay(geometry.chunk(index as u64).1 as u64, control)?;
+            }
+        } else if let (Some(made), Some(index)) = (window.next()?, behind.next()) {
+            consume(index, made)?;
+        } else {
+            return Ok(());
+        }
+    }
+}
+
+/// Compares the hash of every frame of an archive of ours, without decompressing any.
+pub fn check_frames(
+    context: &Context,
+    frames: &Arc<Frames>,
+    report: &mut Report,
+    mut checked: impl FnMut(u64),
+) -> Result<()> {
+    let geometry = frames.index().manifest.geometry;
+    let check = |frames: &Frames, index, ()| frames.check(index);
+    for_each_chunk(
+        context,
+        frames,
+        true,
+        |_| Ok(()),
+        check,
+        |index, result| {
+            result.map_err(|damage| damage.note(report))?;
+            checked(geometry.chunk(index as u64).1 as u64);
+            Ok(())
+        },
+    )
+}
+
+/// The image of a compressed backup file, piece by piece. `begin` is told what the image's header says before anything
+/// else, and may refuse it; the pieces that follow it are exactly as many bytes as it tells, if it does.
+pub fn decode(
+    context: &Context,
+    input: &Arc<Input>,
+    report: &mut Report,
+    mut begin: impl FnMut(&ImageHeader, &mut Report) -> Result<()>,
+    consume: impl FnMut(Piece, &mut Report) -> Result<()>,
+) -> Result<()> {
+    let Some(frames) = Frames::of(input) else {
+        return decode_stream(context, input, report, begin, consume);
+    };
+    if let Some(header) = input.image_header() {
+        begin(&header, report)?;
+    }
+    decode_frames(context, &frames, report, consume)
+}
+
+/// The image of an archive of ours, piece by piece.
+pub fn decode_frames(
+    context: &Context,
+    frames: &Arc<Frames>,
+    report: &mut Report,
+    mut consume: impl FnMut(Piece, &mut Report) -> Result<()>,
+) -> Result<()> {
+    let chunk = |frames: &Frames, index, ()| frames.chunk(index);
+    for_each_chunk(
+        context,
+        frames,
+        true,
+        |_| Ok(()),
+        chunk,
+        |index, piece| {
+            let piece = piece.map_err(|damage| damage.note(report))?;
+            if index == 0 {
+                frames.check_header(&piece).map_err(|damage| damage.note(report))?;
+            }
+            consume(piece, report)
+        },
+    )
+}
+
+fn decode_stream(
+    context: &Context,
+    input: &Arc<Input>,
+    report: &mut Report,
+    mut begin: impl FnMut(&ImageHeader, &mut Report) -> Result<()>,
+    mut consume: impl FnMut(Piece, &mut Report) -> Result<()>,
+) -> Result<()> {
+    let path = input.path();
+    let file = BufReader::with_capacity(PIECE, &**input.file());
+    let mut stream: Box<dyn Read + '_> = match input.kind() {
+        Kind::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+        _ => Box::new(zstd::Decoder::with_buffer(file).map_err(|error| Error::os("cannot decompress", path, error))?),
+    };
+    let failed = |error: std::io::Error, report: &mut Report| {
+        let status = if error.raw_os_error().is_some() { None } else { Some(Status::Corrupt) };
+        let error = Error::os("cannot decompress", path, error);
+        let error = Error { status: status.unwrap_or(error.status), ..error };
+        Damage::new(Check::Frame, None, error).note(report)
+    };
+    let damaged = |what: String, report: &mut Report| {
+        let error = Error::new(Status::Corrupt, format!("{path:?} is damaged: {what}"));
+        Damage::new(Check::Structure, None, error).note(report)
+    };
+    let buffers = Buffers::new();
+    let mut throttle = Throttle::new();
+    let mut header: Option<ImageHeader> = None;
+    let mut offset = 0;
+    loop {
+        context.job.control.check()?;
+        let mut data = buffers.take(PIECE)?;
+        let length = read_full(&mut stream, &mut data).map_err(|error| failed(error, report))?;
+        if length == 0 && header.is_some() {
+            break;
+        }
+        data.truncate(length);
+        if header.is_none() {
+            let found = ImageHeader::decode(&data, path)
+                .map_err(|error| Damage::new(Check::Structure, None, error).note(report))?;
+            begin(&found, report)?;
+            header = Some(found);
+        }
+        let end = offset + length as u64;
+        if let Some(bytes) = header.as_ref().and_then(ImageHeader::bytes)
+            && end > bytes
+        {
+            return Err(damaged(
+                format!("it holds more than the {bytes} bytes that its database header tells"),
+                report,
+            ));
+        }
+        consume(Piece { offset, data, hash: None }, report)?;
+        offset = end;
+        throttle.pay(length as u64, &context.job.control)?;
+    }
+    let Some(header) = header else { return Ok(()) };
+    match header.bytes() {
+        Some(bytes) if offset < bytes => {
+            Err(damaged(format!("it holds {offset} bytes of the {bytes} that its database header tells"), report))
+        }
+        _ if offset % u64::from(header.page_size) != 0 => {
+            Err(damaged(format!("{offset} bytes are no whole pages"), report))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Fills `buffer` as far as the stream goes.
+fn read_full(stream: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match stream.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(bytes) => length += bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}

@@ -1,0 +1,326 @@
+//! A live database that gets another content: one write transaction, so that whoever else has it open sees the old
+//! content or the new one. Pages are written through SQLite's pager (`sqlite_dbpage`,
+//! <https://sqlite.org/dbpage.html>), which journals them like any other change.
+
+use super::integrity::open_immutable;
+use super::raw::Which;
+use super::{Access, LOCK_BYTE, Snapshot, sqlite_error};
+use crate::error::{Error, Result, Status};
+use crate::job::{Job, Patience};
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, Statement};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the header of a database keeps what other connections must find in order (<https://sqlite.org/fileformat2.html>,
+/// "The Database Header").
+mod header {
+    use std::ops::Range;
+
+    pub(super) const BYTES: usize = 100;
+    pub(super) const PAGE_SIZE: Range<usize> = 16..18;
+    /// Write and read version: 2 in WAL mode.
+    pub(super) const JOURNAL_MODE: Range<usize> = 18..20;
+    pub(super) const RESERVED: Range<usize> = 20..21;
+    pub(super) const CHANGE_COUNTER: Range<usize> = 24..28;
+    pub(super) const SCHEMA_COOKIE: Range<usize> = 40..44;
+    /// Zero unless there is auto_vacuum.
+    pub(super) const LARGEST_ROOT: Range<usize> = 52..56;
+    pub(super) const ENCODING: Range<usize> = 56..60;
+    pub(super) const INCREMENTAL: Range<usize> = 64..68;
+    pub(super) const FREE_PAGES: Range<usize> = 36..40;
+    /// Version-valid-for and the number of the SQLite that wrote.
+    pub(super) const WRITER: Range<usize> = 92..100;
+}
+
+fn field(page: &[u8], range: std::ops::Range<usize>) -> u32 {
+    page[range].iter().fold(0, |value, &byte| value << 8 | u32::from(byte))
+}
+
+/// What every connection to a database takes for settled while it is open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Layout {
+    page_size: u32,
+    reserved: u32,
+    encoding: u32,
+    auto_vacuum: (bool, bool),
+}
+
+impl Layout {
+    fn of(first_page: &[u8]) -> Layout {
+        let page_size = match field(first_page, header::PAGE_SIZE) {
+            1 => 65_536,
+            size => size,
+        };
+        Layout {
+            page_size,
+            reserved: field(first_page, header::RESERVED),
+            encoding: field(first_page, header::ENCODING),
+            auto_vacuum: (field(first_page, header::LARGEST_ROOT) != 0, field(first_page, header::INCREMENTAL) != 0),
+        }
+    }
+}
+
+impl std::fmt::Display for Layout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let encoding = match self.encoding {
+            2 => "UTF-16le",
+            3 => "UTF-16be",
+            _ => "UTF-8",
+        };
+        let auto_vacuum = match self.auto_vacuum {
+            (false, _) => "none",
+            (true, false) => "full",
+            (true, true) => "incremental",
+        };
+        write!(f, "page size {}, {encoding}, auto_vacuum {auto_vacuum}", self.page_size)?;
+        if self.reserved != 0 {
+            write!(f, ", {} bytes reserved on each page", self.reserved)?;
+        }
+        Ok(())
+    }
+}
+
+/// An open write transaction; rolled back when dropped.
+pub struct Target {
+    snapshot: Snapshot,
+    /// The first page as it is now; empty if there is none.
+    first_page: Vec<u8>,
+    /// Pages of which the content was changed.
+    written: u64,
+}
+
+impl Target {
+    /// Begins; waits up to `busy_timeout` for locks. From here on nobody else writes, and of a rollback-journal database
+    /// nobody reads.
+    pub fn begin(path: &Path, job: &Arc<Job>, busy_timeout: Duration) -> Result<Target> {
+        let mut snapshot = Snapshot::begin_with(path, job, busy_timeout, 0, Access::Write)?;
+        // A write transaction gives an empty file its first page at once, in memory.
+        let in_log = if snapshot.wal.is_some() { snapshot.file_size(Which::Journal)? } else { 0 };
+        let is_empty = snapshot.file_size(Which::Database)? == 0 && in_log == 0;
+        let mut first_page = Vec::new();
+        if snapshot.page_count() > 0 && !is_empty {
+            first_page = vec![0; snapshot.page_size() as usize];
+            snapshot.read(0, &mut first_page)?;
+        }
+        Ok(Target { snapshot, first_page, written: 0 })
+    }
+
+    /// The database as it is now, for who takes a backup of it or compares with it.
+    pub fn snapshot(&mut self) -> &mut Snapshot {
+        &mut self.snapshot
+    }
+
+    /// True if an image with this first page can take the place of the present content page by page, under the eyes of
+    /// other connections.
+    pub fn fits(&self, first_page: &[u8]) -> bool {
+        !self.first_page.is_empty()
+            && first_page.len() >= header::BYTES
+            && Layout::of(first_page) == Layout::of(&self.first_page)
+            // A commit in a database with full auto_vacuum would begin to move the image's free pages.
+            && (Layout::of(first_page).auto_vacuum != (true, false) || field(first_page, header::FREE_PAGES) == 0)
+    }
+
+    /// Writes those pages of `image` that differ from `live`, the same part of the present content, which may be shorter.
+    /// The first page is left for [`Target::finish`]. Tells how many bytes were the same.
+    pub fn write_differing(&mut self, offset: u64, image: &[u8], live: &[u8]) -> Result<u64> {
+        let page_size = self.snapshot.page_size() as usize;
+        let mut statement = None;
+        let mut same = 0;
+        for (index, page) in image.chunks_exact(page_size).enumerate() {
+            let start = offset + (index * page_size) as u64;
+            let is_lock_byte_page = start <= LOCK_BYTE && LOCK_BYTE < start + page_size as u64;
+            if start == 0 || is_lock_byte_page || live.get(index * page_size..(index + 1) * page_size) == Some(page) {
+                same += page_size as u64;
+                continue;
+            }
+            let statement = match &mut statement {
+                Some(statement) => statement,
+                None => statement.insert(page_writer(&self.snapshot)?),
+            };
+            write_page(&self.snapshot, statement, (start / page_size as u64 + 1) as u32, page)?;
+            self.written += 1;
+        }
+        Ok(same)
+    }
+
+    /// After all other pages: the first page and the length, then the commit, with locks waited for up to
+    /// `busy_timeout`. Nothing is written if nothing differs.
+    pub fn finish(self, first_page: &[u8], page_count: u32, busy_timeout: Duration) -> Result<()> {
+        let mut page = first_page.to_vec();
+        let kept = [header::JOURNAL_MODE, header::CHANGE_COUNTER, header::SCHEMA_COOKIE, header::WRITER];
+        for range in kept {
+            page[range.clone()].copy_from_slice(&self.first_page[range]);
+        }
+        if page == self.first_page && self.written == 0 && page_count == self.snapshot.page_count() {
+            return Ok(());
+        }
+        let snapshot = &self.snapshot;
+        // Nothing is prepared between: SQLite would read the schema again, in the middle of things.
+        let mut writer = page_writer(snapshot)?;
+        write_page(snapshot, &mut writer, 1, &page)?;
+        if page_count < snapshot.page_count() {
+            // A NULL cuts off this page and all that follow it.
+            writer
+                .execute((page_count + 1, rusqlite::types::Null))
+                .map_err(|error| snapshot.sqlite_error("cannot shorten", error))?;
+        }
+        drop(writer);
+        // Other connections have read a schema that had the present cookie: theirs must not look valid.
+        let cookie = field(&page, header::SCHEMA_COOKIE).wrapping_add(1) as i32;
+        snapshot
+            .connection
+            .pragma_update(None, "schema_version", cookie)
+            .map_err(|error| snapshot.sqlite_error("cannot write the schema version of", error))?;
+        self.commit(busy_timeout)
+    }
+
+    fn commit(&self, busy_timeout: Duration) -> Result<()> {
+        let (job, connection) = (&self.snapshot.job, &self.snapshot.connection);
+        let mut patience = Patience::new(busy_timeout);
+        loop {
+            // The last moment: what is asked for during the commit comes too late.
+            job.control.check()?;
+            match connection.execute_batch("COMMIT") {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    let error = self.snapshot.sqlite_error("cannot commit the restored content of", error);
+                    patience.pause(error, &job.control, job.progress)?;
+                }
+            }
+        }
+    }
+
+    /// Replaces everything by an image of another layout, which is in a file of its own: by SQLite's online backup, which
+    /// needs the database for itself if it is in WAL mode.
+    pub fn replace_whole(self, image: &Path, busy_timeout: Duration, copied: impl FnMut(u64)) -> Result<()> {
+        let Target { snapshot, first_page, .. } = self;
+        let whole = Whole {
+            path: snapshot.path.clone(),
+            job: Arc::clone(&snapshot.job),
+            source: open_immutable(image, &snapshot.job)?,
+            was_wal: snapshot.wal.is_some(),
+        };
+        let (mut connection, _connected) = snapshot.into_connection();
+        whole.replace(&mut connection, &first_page, &mut Patience::new(busy_timeout), copied)
+    }
+}
+
+/// The replacement of a database as a whole.
+struct Whole {
+    path: PathBuf,
+    job: Arc<Job>,
+    source: Connection,
+    was_wal: bool,
+}
+
+/// Pages between two looks at the cancel token.
+const PAGES_PER_STEP: std::ffi::c_int = 256;
+
+impl Whole {
+    fn replace(
+        &self,
+        connection: &mut Connection,
+        first_page: &[u8],
+        patience: &mut Patience,
+        copied: impl FnMut(u64),
+    ) -> Result<()> {
+        let version = self.data_version(connection)?;
+        connection.execute_batch("ROLLBACK").map_err(|error| self.failed(error))?;
+        if !self.was_wal {
+            return self.copy(connection, version, patience, copied);
+        }
+        self.leave_wal(connection, first_page, patience)?;
+        let result = self.copy(connection, version, patience, copied);
+        // Also after a failure: it is as it was, in the mode that it had.
+        let back: rusqlite::Result<String> = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+        result.and(back.map(drop).map_err(|error| self.failed(error)))
+    }
+
+    /// Succeeds only for the last connection (<https://sqlite.org/pragma.html#pragma_journal_mode>).
+    fn leave_wal(&self, connection: &Connection, first_page: &[u8], patience: &mut Patience) -> Result<()> {
+        loop {
+            let mode: rusqlite::Result<String> =
+                connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0));
+            let error = match mode.map_err(|error| self.failed(error)) {
+                Ok(mode) if mode == "delete" => return Ok(()),
+                Err(error) if error.status != Status::Busy => error,
+                Ok(_) | Err(_) => self.in_use(first_page)?,
+            };
+            patience.pause(error, &self.job.control, self.job.progress)?;
+        }
+    }
+
+    fn in_use(&self, first_page: &[u8]) -> Result<Error> {
+        let mut wanted = vec![0; header::BYTES];
+        let read = self.source.query_row("SELECT data FROM sqlite_dbpage WHERE pgno = 1", [], |row| {
+            let page = row.get_ref(0)?.as_blob()?;
+            wanted.copy_from_slice(&page[..header::BYTES]);
+            Ok(())
+        });
+        let layouts = match read {
+            Ok(()) if !first_page.is_empty() => {
+                format!(" ({}; the archive: {})", Layout::of(first_page), Layout::of(&wanted))
+            }
+            // One of the two is empty.
+            Ok(()) | Err(rusqlite::Error::QueryReturnedNoRows) => String::new(),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let message = format!(
+            "{:?} has another layout than the archive{layouts}, which can only be changed while nobody else has it open, \
+             and somebody has",
+            self.path
+        );
+        Ok(Error::new(Status::Busy, message))
+    }
+
+    fn copy(
+        &self,
+        connection: &mut Connection,
+        version: i64,
+        patience: &mut Patience,
+        mut copied: impl FnMut(u64),
+    ) -> Result<()> {
+        if self.data_version(connection)? != version {
+            let message = format!("{:?} was changed between its backup and its restore", self.path);
+            return Err(Error::new(Status::Busy, message));
+        }
+        let page_size: u32 =
+            self.source.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(|error| self.failed(error))?;
+        let backup = Backup::new(&self.source, connection).map_err(|error| self.failed(error))?;
+        loop {
+            self.job.control.check()?;
+            match backup.step(PAGES_PER_STEP).map_err(|error| self.failed(error))? {
+                StepResult::Done => return Ok(()),
+                StepResult::More => copied(u64::from(page_size) * PAGES_PER_STEP as u64),
+                _ => {
+                    let error = Error::new(Status::Busy, format!("{:?} is locked", self.path));
+                    patience.pause(error, &self.job.control, self.job.progress)?;
+                }
+            }
+        }
+    }
+
+    fn data_version(&self, connection: &Connection) -> Result<i64> {
+        connection.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> Error {
+        sqlite_error("cannot restore to", &self.path, error, 0)
+    }
+}
+
+fn page_writer(snapshot: &Snapshot) -> Result<Statement<'_>> {
+    snapshot
+        .connection
+        .prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")
+        .map_err(|error| snapshot.sqlite_error("cannot write pages of", error))
+}
+
+fn write_page(snapshot: &Snapshot, statement: &mut Statement<'_>, number: u32, page: &[u8]) -> Result<()> {
+    match statement.execute((number, page)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(snapshot.sqlite_error("cannot write a page of", error)),
+    }
+}
