@@ -85,8 +85,15 @@ void add_output(CLI::App *command, OutputArguments &output) {
 template <class Number>
 void add_number(CLI::App *command, const char *name, Number &value, std::map<std::string, Number> units,
                 CLI::AsNumberWithUnit::Options unit, const char *what, const char *type) {
-    auto check = CLI::AsNumberWithUnit(std::move(units), unit);
-    command->add_option(name, value, what)->transform(check.description(""))->type_name(type);
+    auto with_unit = CLI::AsNumberWithUnit(std::move(units), unit);
+    // CLI11 2.1 takes a negative number for a very large one.
+    const auto not_negative = [](const std::string &text) {
+        return text.find('-') == std::string::npos ? "" : text + " is negative";
+    };
+    command->add_option(name, value, what)
+        ->check(CLI::Validator(not_negative, ""))
+        ->transform(with_unit.description(""))
+        ->type_name(type);
 }
 
 void add_bytes(CLI::App *command, const char *name, std::uint64_t &value, const char *what) {

@@ -33,7 +33,10 @@ std::string phase_of(const lb_progress &now) {
     return name_of(now.phase);
 }
 
-// "107.5 of 256.0 MiB", "91.2 MiB/s", "2 s left", in the order of their importance; empty while not known.
+// What is over sooner needs no progress: it would only flicker.
+constexpr std::uint64_t kSoon = 200'000'000;
+
+// "107.5/256.0 MiB", "91.2 MiB/s", "2 s left", in the order of their importance; empty while not known.
 std::array<std::string, 3> figures_of(const lb_progress &now, std::uint64_t rate) {
     if (now.bytes_total == 0) return {};
     return {bytes_of(now.bytes_done, now.bytes_total), rate > 0 ? bytes(rate) + "/s" : "",
@@ -47,7 +50,7 @@ public:
 
     void show(const lb_progress &now) override {
         const std::uint64_t rate = rate_.look(now);
-        if (!terminal_.in_foreground()) return;
+        if (now.elapsed_ns < kSoon || !terminal_.in_foreground()) return;
         terminal_.write("\r" + drawn(now, rate) + "\033[K");
         shown_ = true;
     }
@@ -61,28 +64,30 @@ private:
     static constexpr std::size_t kShortest = 10;
     static constexpr std::size_t kLongest = 50;
 
-    // Of a line that wraps only the last part could be drawn over: what does not fit is left out.
+    // Of a line that wraps only the last part could be drawn over: what does not fit is left out. Behind it there is room
+    // for the "^C" that a terminal shows.
     std::string drawn(const lb_progress &now, std::uint64_t rate) const {
-        const std::size_t room = terminal_.columns() - 1;
-        const std::string percent = padded_before(decimal(now.percent, 1) + " %", 7);
+        const std::size_t room = std::max(terminal_.columns(), 3U) - 3;
+        const std::string percent = padded_before(decimal(now.percent, 1), 5) + " %";
         std::string label = cancelling_ ? "cancelling" : phase_of(now);
         if (!what_.empty()) label = what_ + " " + label;
         label = padded(label, 11);  // the longest usual one, so that the bar stays where it is
 
-        std::size_t needed = width(label) + kGap + kShortest + kGap + width(percent);
-        if (needed > room) return room >= width(percent) ? percent : "";
+        std::size_t needed = width(label) + kGap + kGap + width(percent);
+        if (needed + kShortest > room) return room >= width(percent) ? percent : "";
 
-        std::string text;
-        const auto figures = figures_of(now, rate);
-        const std::array<std::size_t, 3> widths = {2 * std::size_t{6} + 8, 12, 9};
-        for (std::size_t i = 0; i < figures.size(); ++i) {
-            const std::string figure = padded_before(figures[i], i == 0 ? 0 : widths[i]);
-            needed += kGap + std::max(width(figure), widths[i]);
-            if (needed > room) break;
-            text += std::string(kGap, ' ') + padded(figure, widths[i]);
+        auto [amount, speed, left] = figures_of(now, rate);
+        amount = padded_before(amount, width(bytes_of(now.bytes_total, now.bytes_total)));
+        std::string figures;
+        for (const std::string &figure : {amount, padded_before(speed, 10), padded(left, 9)}) {
+            const std::size_t more = kGap + width(figure);
+            if (needed + more + kShortest > room) break;
+            needed += more;
+            figures += std::string(kGap, ' ') + figure;
         }
-        const std::size_t length = std::min(kShortest + (needed > room ? 0 : room - needed), kLongest);
-        return label + std::string(kGap, ' ') + bar(now.percent, length) + std::string(kGap, ' ') + percent + text;
+        figures.erase(figures.find_last_not_of(' ') + 1);
+        const std::string gap(kGap, ' ');
+        return label + gap + bar(now.percent, std::min(room - needed, kLongest)) + gap + percent + figures;
     }
 
     std::string bar(double percent, std::size_t columns) const {
@@ -132,7 +137,7 @@ public:
     void show(const lb_progress &now) override {
         const std::uint64_t rate = rate_.look(now);
         const std::string phase = phase_of(now);
-        if (now.phase == LB_PHASE_DONE || !pace_.is_time(now, phase)) return;
+        if (now.elapsed_ns < kSoon || now.phase == LB_PHASE_DONE || !pace_.is_time(now, phase)) return;
         std::string text = "lbbackup: " + (what_.empty() ? "" : what_ + " ") + phase;
         if (now.bytes_total > 0) {
             text += ", " + decimal(now.percent, 1) + " %";

@@ -134,7 +134,10 @@ int run(const ListArguments &arguments, Output &output) {
     } catch (const fs::filesystem_error &error) {
         return output.fail(failure_of(error), {{"path", arguments.directory}});
     }
-    if (!entries.empty()) output.say([&](const Terminal &to) { return table(to, entries); });
+    if (entries.empty())
+        output.remark("no backups in " + arguments.directory);
+    else
+        output.say([&](const Terminal &to) { return table(to, entries); });
     int worst = kOk;
     for (const Entry &entry : entries) {
         Json fields = {{"path", entry.path}};

@@ -49,6 +49,10 @@ void Output::tell_progress(const Json &fields) {
     write(line(progress));
 }
 
+void Output::remark(const std::string &text) {
+    if (!arguments_.json && !arguments_.quiet) stderr_.write("lbbackup: " + printable(text) + "\n");
+}
+
 void Output::warn(const std::string &text) {
     stderr_.write("lbbackup: " + stderr_.paint(Colour::yellow, "warning: ") + printable(text) + "\n");
 }

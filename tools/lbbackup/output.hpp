@@ -40,7 +40,8 @@ public:
     void tell(const Json &fields);
     void tell_progress(const Json &fields);
 
-    // Each line on the standard error, with the name of the tool before it.
+    // On the standard error. A remark is for people who look at an empty screen.
+    void remark(const std::string &text);
     void warn(const std::string &text);
     // A failure, for people or for programs, which get `fields` with it. Returns the exit code.
     int fail(const Failure &failure, const Json &fields);

@@ -5,21 +5,19 @@
 #include "text.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 namespace lbbackup {
 namespace {
 
 std::string hint(const RestoreArguments &arguments, lb_status status) {
+    std::error_code unknown;
     switch (status) {
     case LB_STATUS_ALREADY_EXISTS:
-        return arguments.replace ? ""
-                                 : "--replace gives an existing database the backup's content; "
-                                   "--keep-previous PATH saves its present one first";
+        if (std::filesystem::is_directory(arguments.dest, unknown)) return "DEST must name a file";
+        return arguments.replace ? "" : "--replace restores onto it, and --keep-previous PATH backs it up first";
     case LB_STATUS_BUSY:
         return "another program holds a lock; --busy-timeout 1min waits longer for it";
-    case LB_STATUS_CORRUPT:
-    case LB_STATUS_NOT_A_DATABASE:
-        return "'lbbackup verify --full' tells what is wrong with a backup";
     default:
         return "";
     }

@@ -65,7 +65,7 @@ std::string bytes(std::uint64_t count) {
 
 std::string bytes_of(std::uint64_t part, std::uint64_t whole) {
     const Unit unit = unit_of(whole);
-    return in(unit, part) + " of " + in(unit, whole) + " " + unit.name;
+    return in(unit, part) + "/" + in(unit, whole) + " " + unit.name;
 }
 
 std::string thousands(std::uint64_t number) {

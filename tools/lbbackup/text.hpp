@@ -9,7 +9,7 @@
 namespace lbbackup {
 
 std::string bytes(std::uint64_t count);                                  // 12.3 MiB
-std::string bytes_of(std::uint64_t part, std::uint64_t whole);           // 3.1 of 12.3 MiB
+std::string bytes_of(std::uint64_t part, std::uint64_t whole);           // 3.1/12.3 MiB
 std::string thousands(std::uint64_t number);                             // 1,234,567
 std::string decimal(double number, int digits);                          // 2.53
 std::string duration(std::uint64_t ns);                                  // 1.42 s, 3:05, 1:02:03
