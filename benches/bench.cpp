@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <map>
 #include <stdexcept>
 
@@ -113,6 +114,15 @@ lb_result back_up(const fs::path &source, const fs::path &dest, const lb_backup_
     if (result.status != LB_STATUS_OK)
         throw std::runtime_error(std::string(lb_status_name(result.status)) + ": " + result.message);
     return result;
+}
+
+// The kernel's own peak of the process's resident memory, from /proc/self/status.
+double peak_bytes() {
+    std::ifstream status("/proc/self/status");
+    const std::string field = "VmHWM:";
+    for (std::string line; std::getline(status, line);)
+        if (line.rfind(field, 0) == 0) return std::stod(line.substr(field.size())) * 1024;
+    lbtest::fail("no " + field);
 }
 
 void run_tool(const std::vector<std::string> &command, std::string *output) {

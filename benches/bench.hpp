@@ -66,6 +66,9 @@ void level_the_field(const fs::path &source);
 // Settings are for the whole process: this ends the library's threads, and the next job starts new ones.
 void configure(std::uint32_t priority = LB_PRIORITY_BACKGROUND, std::uint32_t workers = 0);
 
+// The kernel's own peak of the process's resident memory, from /proc/self/status.
+double peak_bytes();
+
 // A backup that must succeed.
 lb_result back_up(const fs::path &source, const fs::path &dest, const lb_backup_options &options = lbtest::options());
 
@@ -82,5 +85,7 @@ void bench_workers(const Place &place);
 void bench_live(const Place &place);
 void bench_lock(const Place &place);
 void bench_queue(const Place &place);
+void bench_restore(const Place &place);
+void bench_restore_child(const std::string &what, const fs::path &archive, const fs::path &dest);
 
 }  // namespace bench

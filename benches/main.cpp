@@ -22,10 +22,11 @@ const std::map<std::string, void (*)(const Place &)> kSections = {
     {"versions", versions},     {"calls", bench_calls}, {"cancel", bench_cancel},
     {"sizes", bench_sizes},     {"plain", bench_plain}, {"compressed", bench_compressed},
     {"workers", bench_workers}, {"live", bench_live},   {"lock", bench_lock},
-    {"queue", bench_queue}};
+    {"queue", bench_queue},     {"restore", bench_restore}};
 
 void run(const std::vector<std::string> &words) {
     if (words.size() == 3 && words[0] == "sizes-child") return bench_sizes_child(words[1], words[2]);
+    if (words.size() == 4 && words[0] == "restore-child") return bench_restore_child(words[1], words[2], words[3]);
     const auto section = words.size() == 4 ? kSections.find(words[0]) : kSections.end();
     if (section == kSections.end()) throw std::invalid_argument("usage: lb_bench SECTION DIRECTORY MiB ROUNDS");
     section->second({words[1], std::stoull(words[2]), std::stoi(words[3])});

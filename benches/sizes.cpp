@@ -3,24 +3,10 @@
 #include "bench.hpp"
 
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <sstream>
 
 namespace bench {
-namespace {
-
-// The kernel's own peak of the process's resident memory, from /proc/self/status.
-double peak_bytes() {
-    std::ifstream status("/proc/self/status");
-    const std::string field = "VmHWM:";
-    for (std::string line; std::getline(status, line);)
-        if (line.rfind(field, 0) == 0) return std::stod(line.substr(field.size())) * 1024;
-    lbtest::fail("no " + field);
-}
-
-}  // namespace
-
 void bench_sizes_child(const fs::path &source, const fs::path &dest) {
     const double before = peak_bytes();
     const Clock::time_point start = Clock::now();

@@ -11,6 +11,9 @@
  *   Readers        While a backup of a WAL database runs, its snapshot keeps the -wal file from being reset: it grows
  *                  with what the host writes. lb_backup_options::wal_limit_bytes caps that. While a backup of a
  *                  rollback-journal database copies, writers of that database wait, as they do for any reader.
+ *   Restoring      An existing database is never overwritten as a file: it is changed in one write transaction of SQLite,
+ *                  so that open connections go on. Programs that copy over, or rename onto, a database that is open
+ *                  destroy it; remove nothing beside it either.
  *   Networks       The rules of SQLite hold: no WAL over a network file system, and no trust in its locks.
  *   64 bits        Linux on 64-bit processors.
  *
@@ -197,21 +200,6 @@
  * `lb_log_fn`: worth a line, nothing to do.
  */
 #define LB_LOG_INFO 2
-
-/**
- * Bytes of the database header (<https://sqlite.org/fileformat2.html>, "The Database Header").
- */
-#define IMAGE_HEADER_BYTES 100
-
-/**
- * The version of the format that this library writes, and the newest that it reads.
- */
-#define FORMAT_VERSION 1
-
-/**
- * The level of archives of which nobody says it.
- */
-#define DEFAULT_LEVEL 3
 
 /**
  * The outcome of a call or of a job. The values are frozen; new ones are added at the end.

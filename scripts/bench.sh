@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-sections=(plain compressed sizes workers queue live calls cancel lock)
+sections=(plain compressed sizes workers queue restore live calls cancel lock)
 
 usage() {
     cat <<'END'
@@ -22,6 +22,7 @@ its charts (bench-throughput.svg, bench-latency.svg).
   sizes         time and memory of backups of all three databases
   workers       backups to .db.zst with 1, 2 and 4 workers
   queue         1,000 small databases, beside one online backup at a time
+  restore       restores to a new file and onto a live database, and verifications, beside zstd
   live          commits and frames of a game during all of these, the log's growth, and whether a copy ever ends
   calls         what lb_backup_start and lb_backup_progress cost their caller
   cancel        from lb_backup_cancel to the job's end

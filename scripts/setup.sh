@@ -13,7 +13,7 @@ fail() {
 missing_packages() {
     local command_and_package
     for command_and_package in \
-        gcc:gcc g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config sqlite3:sqlite3 zstd:zstd nm:binutils; do
+        gcc:gcc g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config sqlite3:sqlite3 zstd:zstd gzip:gzip b3sum:b3sum nm:binutils; do
         command -v "${command_and_package%%:*}" >/dev/null || echo "${command_and_package##*:}"
     done
     if command -v pkg-config >/dev/null; then
@@ -24,6 +24,8 @@ missing_packages() {
     fi
     # A minimal system has a compiler but no C library to compile against.
     [ -e /usr/include/stdio.h ] || echo libc6-dev
+    # Debian's python3 by itself cannot make a virtual environment.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }
 
 # The same for the bench: the peers, and what draws its charts.
@@ -76,3 +78,14 @@ how="get Rust $rust_needed or newer: https://rustup.rs, or 'rustup update stable
 command -v cargo >/dev/null || fail "there is no cargo; $how"
 rust_present=$(cargo --version | cut -d ' ' -f 2) || fail "cargo does not run; $how"
 at_least "$rust_present" "$rust_needed" || fail "cargo $rust_present is too old; $how"
+
+# The tests read archives with a reader of their own, in Python. Copied last, the list says that all of it is installed.
+python=build/python
+requirements=cpp_tests/archive/requirements.txt
+if ! cmp -s "$requirements" "$python/requirements.txt" || ! "$python/bin/python3" -c 'import blake3, cbor2, pyzstd'; then
+    echo "setup: making $python"
+    python3 -m venv --clear "$python" || fail "cannot make a virtual environment in $python"
+    "$python/bin/python3" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+        -r "$requirements" || fail "pip could not install what $requirements lists"
+    cp "$requirements" "$python/requirements.txt"
+fi

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How much proof a backup wants before it is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,9 +296,10 @@ fn plan(request: &Request, context: &Context, snapshot: &Snapshot, throttled: bo
         page_size: snapshot.page_size(),
         page_count: snapshot.page_count(),
         // Other chunks would find nothing in the parent.
-        chunk_bytes: request.chunk_bytes.or_else(|| parent.as_ref().map(|parent| parent.chunk_bytes().into())),
+        chunk_bytes: request.chunk_bytes.or_else(|| parent.as_ref()?.chunk_bytes().map(u64::from)),
         throttled,
         parent,
+        began: SystemTime::now(),
         written_by: versions(),
     }
 }

@@ -58,16 +58,7 @@ impl Operation for Request {
                 let message = format!("the destination {:?} exists and is not a regular file", self.dest);
                 return Err(Error::new(Status::AlreadyExists, message));
             }
-            Ok(_)
-                if self
-                    .keep_previous
-                    .as_ref()
-                    .is_some_and(|path| statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).is_ok()) =>
-            {
-                let message = format!("keep_previous {:?} exists already", self.keep_previous);
-                return Err(Error::new(Status::AlreadyExists, message));
-            }
-            Ok(_) => {}
+            Ok(_) => self.check_keep_previous()?,
             Err(_) => self.check_leftovers()?,
         }
         Ok(u64::try_from(archive.st_size).unwrap_or_default())
@@ -110,6 +101,15 @@ impl Request {
             }
         }
         Ok(())
+    }
+
+    fn check_keep_previous(&self) -> Result<()> {
+        let Some(path) = &self.keep_previous else { return Ok(()) };
+        if statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            return Err(Error::new(Status::AlreadyExists, format!("keep_previous {path:?} exists already")));
+        }
+        let (directory, _) = backup::dest_parts(path)?;
+        backup::check_directory(directory).map(drop)
     }
 
     /// How SQLite judges what has no hashes of its own, or what the caller wants to be sure of.
@@ -241,6 +241,9 @@ fn restore_to_new(
 fn tell_length(report: &mut Report, bytes: u64) {
     report.image_bytes = bytes;
     report.pages = bytes / u64::from(report.page_size.max(1));
+    if bytes == 0 {
+        report.page_size = 0;
+    }
 }
 
 /// At the last moment: whoever opens the new file must not find them.

@@ -58,16 +58,26 @@ static lb_job *start_job_with_callbacks(const char *directory) {
     return job;
 }
 
+static bool is_called(pid_t tid, const char *name) {
+    char path[64], found[32] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/comm", (int)tid);
+    FILE *file = fopen(path, "re");
+    CHECK(file != NULL && fgets(found, sizeof found, file) != NULL && fclose(file) == 0);
+    return strncmp(found, name, strlen(name)) == 0;
+}
+
 /* Every thread in the private table is of the pool; every other one is the host's or calls back into it. */
 static void pool_is(priority of_pool, priority of_host) {
-    int mark = open_mark(), in_pool = 0;
+    static const char *const kinds[] = {"lb-root", "lb-pool-", "lb-job-", "lb-sync-"};
+    enum { KINDS = sizeof kinds / sizeof *kinds };
+    int mark = open_mark(), in_pool[KINDS] = {0};
     task_list all = tasks();
     for (int i = 0; i < all.count; i++) {
         bool of_the_host = lives_in_host_table(all.tids[i], mark);
         CHECK(is(all.tids[i], of_the_host ? of_host : of_pool));
-        in_pool += !of_the_host;
+        for (int kind = 0; kind < KINDS; kind++) in_pool[kind] += !of_the_host && is_called(all.tids[i], kinds[kind]);
     }
-    CHECK(in_pool > 0);
+    for (int kind = 0; kind < KINDS; kind++) CHECK(in_pool[kind] > 0);
     CHECK(lives_in_host_table(atomic_load(&callback_thread), mark));
     CHECK(close(mark) == 0);
 }

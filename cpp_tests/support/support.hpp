@@ -332,6 +332,9 @@ inline lb_result result() { return sized<lb_result>(); }
 inline lb_error error() { return sized<lb_error>(); }
 inline lb_config config() { return sized<lb_config>(); }
 inline lb_job_info job_info() { return sized<lb_job_info>(); }
+inline lb_restore_options restore_options() { return sized<lb_restore_options>(); }
+inline lb_verify_options verify_options() { return sized<lb_verify_options>(); }
+inline lb_archive_info archive_info() { return sized<lb_archive_info>(); }
 
 inline std::string sha256_hex(const lb_result &result) {
     std::string hex;
@@ -367,6 +370,20 @@ public:
             fail("start " + source.string() + ": " + lb_status_name(why.status) + ": " + why.message);
         return Job(handle);
     }
+    static Job start_restore(const fs::path &archive, const fs::path &dest, const lb_restore_options &wanted) {
+        lb_job *handle = nullptr;
+        auto why = error();
+        if (lb_restore_start(archive.c_str(), dest.c_str(), &wanted, &handle, &why) != LB_STATUS_OK)
+            fail("restore " + archive.string() + ": " + lb_status_name(why.status) + ": " + why.message);
+        return Job(handle);
+    }
+    static Job start_verify(const fs::path &archive, const lb_verify_options &wanted) {
+        lb_job *handle = nullptr;
+        auto why = error();
+        if (lb_verify_start(archive.c_str(), &wanted, &handle, &why) != LB_STATUS_OK)
+            fail("verify " + archive.string() + ": " + lb_status_name(why.status) + ": " + why.message);
+        return Job(handle);
+    }
 
     lb_job *get() const { return handle_; }
     lb_job *forget() { return std::exchange(handle_, nullptr); }
@@ -392,18 +409,47 @@ private:
     lb_job *handle_ = nullptr;
 };
 
-/// One backup from start to end. A refused start is told in the same way as a failed job.
+/// A refused start, told in the same way as a failed job.
+inline lb_result refused(const lb_error &why) {
+    auto outcome = result();
+    outcome.status = why.status;
+    outcome.sqlite_code = why.sqlite_code;
+    outcome.sys_errno = why.sys_errno;
+    std::memcpy(outcome.message, why.message, sizeof outcome.message);
+    return outcome;
+}
+
+/// One backup from start to end; so are the restore and the verification.
 inline lb_result backup(const fs::path &source, const fs::path &dest, const lb_backup_options &wanted = options()) {
     lb_job *handle = nullptr;
     auto why = error();
-    if (lb_backup_start(source.c_str(), dest.c_str(), &wanted, &handle, &why) == LB_STATUS_OK)
-        return Job(handle).join();
-    auto refused = result();
-    refused.status = why.status;
-    refused.sqlite_code = why.sqlite_code;
-    refused.sys_errno = why.sys_errno;
-    std::memcpy(refused.message, why.message, sizeof refused.message);
-    return refused;
+    const auto status = lb_backup_start(source.c_str(), dest.c_str(), &wanted, &handle, &why);
+    return status == LB_STATUS_OK ? Job(handle).join() : refused(why);
+}
+
+inline lb_result restore(const fs::path &archive, const fs::path &dest,
+                         const lb_restore_options &wanted = restore_options()) {
+    lb_job *handle = nullptr;
+    auto why = error();
+    const auto status = lb_restore_start(archive.c_str(), dest.c_str(), &wanted, &handle, &why);
+    return status == LB_STATUS_OK ? Job(handle).join() : refused(why);
+}
+
+inline lb_result verify(const fs::path &archive, const lb_verify_options &wanted = verify_options()) {
+    lb_job *handle = nullptr;
+    auto why = error();
+    const auto status = lb_verify_start(archive.c_str(), &wanted, &handle, &why);
+    return status == LB_STATUS_OK ? Job(handle).join() : refused(why);
+}
+
+/// What a backup file says about itself; the refusal, if there is one, goes to `why`.
+inline lb_archive_info inspect(const fs::path &archive, lb_error *why = nullptr) {
+    auto info = archive_info();
+    auto error = lbtest::error();
+    if (lb_backup_inspect(archive.c_str(), &info, &error) != LB_STATUS_OK && why == nullptr)
+        fail("inspect " + archive.string() + ": " + lb_status_name(error.status) + ": " + error.message);
+    if (why != nullptr) *why = error;
+    return info;
 }
 
 }  // namespace lbtest

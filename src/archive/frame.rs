@@ -25,7 +25,7 @@ impl Compressors {
             Some(context) => context,
             None => self.new_context()?,
         };
-        let mut frame = buffers.take(zstd_safe::compress_bound(chunk.len()))?;
+        let mut frame = buffers.take(most_bytes(chunk.len()))?;
         let length = context.compress2(&mut frame[..], chunk).map_err(|code| failed("compress", code))?;
         frame.truncate(length);
         self.idle.lock().push(context);
@@ -57,6 +57,11 @@ const TUNED: [CParameter; 2] = [CParameter::HashLog(16), CParameter::ChainLog(15
 /// The version of the Zstandard inside.
 pub fn zstd_version() -> &'static str {
     zstd_safe::version_string()
+}
+
+/// Bytes of a frame at most, for a chunk of so many.
+pub(super) fn most_bytes(chunk_bytes: usize) -> usize {
+    zstd_safe::compress_bound(chunk_bytes)
 }
 
 /// What a frame says that it decompresses to; None if it is no frame, or does not say it.

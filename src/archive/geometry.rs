@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Chunk sizes that the library chooses by itself.
 pub(super) const SMALLEST_CHUNK: u64 = 256 << 10;
-const LARGEST_CHUNK: u64 = 8 << 20;
+pub(super) const LARGEST_CHUNK: u64 = 8 << 20;
 /// Larger ones are for images whose list of chunks would grow too long.
 const LARGEST_ORDINARY_CHUNK: u64 = 2 << 20;
 

@@ -73,6 +73,8 @@ pub struct Plan {
     pub throttled: bool,
     /// Where unchanged chunks may be taken from.
     pub parent: Option<Parent>,
+    /// When the copy began, for the manifest.
+    pub began: SystemTime,
     /// For the manifest.
     pub written_by: Versions,
 }
@@ -87,6 +89,7 @@ impl Plan {
             chunk_bytes: None,
             throttled: true,
             parent: None,
+            began: SystemTime::now(),
             written_by: Versions::default(),
         }
     }
@@ -105,21 +108,21 @@ pub fn write(
     image: &mut dyn Image,
     output: &mut Output<'_>,
 ) -> Result<()> {
-    let created = SystemTime::now();
     let buffers = Buffers::new();
     let workshop = Arc::new(Workshop::new(plan, &buffers, output.wants_hashes()));
     let mut reader = Reader::new(context, plan, image, &buffers);
     let mut window = context.window();
     let mut assembly = Assembly { context, output, chunks: Vec::new(), damaged_in_parent: 0 };
     let mut header = None;
-    let mut indices = 0..;
+    let mut index = 0;
     loop {
         // What is ready is written first, so that progress is told as it is made.
         let chunk = if window.is_full() || window.is_front_ready() { None } else { reader.next(report)? };
-        if let (Some(chunk), Some(index)) = (chunk, indices.next()) {
+        if let Some(chunk) = chunk {
             header.get_or_insert_with(|| Header::of(&chunk));
             let workshop = Arc::clone(&workshop);
             window.submit(move || workshop.encode(index, chunk));
+            index += 1;
         } else if let Some(encoded) = window.next()? {
             assembly.append(encoded?, report)?;
         } else {
@@ -131,7 +134,7 @@ pub fn write(
     let header = header.unwrap_or_default();
     let manifest = Manifest {
         written_by: plan.written_by.clone(),
-        created,
+        created: plan.began,
         archive_id: new_id()?,
         parent_id: plan.parent.as_ref().map(Parent::id),
         level,

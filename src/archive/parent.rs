@@ -2,7 +2,8 @@
 //! needs its parent for nothing afterwards.
 
 use super::buffer::{Buffer, Buffers};
-use super::frame::content_size;
+use super::frame::{content_size, most_bytes};
+use super::geometry::LARGEST_CHUNK;
 use super::index::Index;
 use super::manifest::{ArchiveId, Chunk};
 use crate::error::{Error, Result, Status};
@@ -52,9 +53,11 @@ impl Parent {
         self.index.manifest.geometry.page_size
     }
 
-    /// Bytes of its chunks: what a new archive must have, too, to find the same ones.
-    pub fn chunk_bytes(&self) -> u32 {
-        self.index.manifest.geometry.chunk_bytes
+    /// Bytes of its chunks: what a new archive must have, too, to find the same ones. None for what would take more memory
+    /// than any that a caller may ask for.
+    pub fn chunk_bytes(&self) -> Option<u32> {
+        let bytes = self.index.manifest.geometry.chunk_bytes;
+        (u64::from(bytes) <= LARGEST_CHUNK).then_some(bytes)
     }
 
     /// Looks for the chunk `index` with this content.
@@ -68,11 +71,73 @@ impl Parent {
         let wanted = |chunk: &&Chunk| chunk.content == *content;
         let Some(chunk) = self.index.manifest.chunks.get(index).filter(wanted) else { return Ok(Found::Changed) };
         let Some(start) = self.index.frame_start(index) else { return Ok(Found::Changed) };
-        // No longer than the file, as the index has checked.
+        // A claim to be longer than Zstandard ever makes it takes no memory.
+        if chunk.frame_bytes as usize > most_bytes(content_bytes) {
+            return Ok(Found::Damaged);
+        }
         let mut frame = buffers.take(chunk.frame_bytes as usize)?;
         let sound = self.file.read_exact_at(&mut frame, start).is_ok()
             && blake3::hash(&frame) == chunk.frame
             && content_size(&frame) == Some(content_bytes as u64);
         Ok(if sound { Found::Frame(frame) } else { Found::Damaged })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::closing_frames;
+    use super::super::geometry::Geometry;
+    use super::super::manifest::{Manifest, Versions};
+    use super::*;
+    use std::io::Write;
+    use std::time::SystemTime;
+
+    const CONTENT: &[u8] = &[7; 4096];
+
+    /// An archive of one page, in one chunk.
+    fn parent(frame: &[u8], chunk_bytes: u32) -> Parent {
+        let (content, frame_hash) = (blake3::hash(CONTENT), blake3::hash(frame));
+        let chunk = Chunk { content, frame: frame_hash, frame_bytes: frame.len() as u32 };
+        let versions = || "1".to_owned();
+        let manifest = Manifest {
+            written_by: Versions { library: versions(), sqlite: versions(), zstd: versions() },
+            created: SystemTime::now(),
+            archive_id: ArchiveId::default(),
+            parent_id: None,
+            level: 3,
+            geometry: Geometry { page_size: 4096, page_count: 1, chunk_bytes },
+            application_id: 0,
+            user_version: 0,
+            chunks: vec![chunk],
+        };
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(frame).unwrap();
+        closing_frames(&manifest).unwrap().iter().for_each(|frame| file.write_all(frame).unwrap());
+        Parent::open(file.path()).unwrap()
+    }
+
+    fn find(parent: &Parent) -> Found {
+        parent.find(0, &blake3::hash(CONTENT), CONTENT.len(), &Buffers::new()).unwrap()
+    }
+
+    #[test]
+    fn a_frame_is_taken_as_it_is() {
+        let frame = zstd::bulk::compress(CONTENT, 3).unwrap();
+        let parent = parent(&frame, 65_536);
+        assert!(matches!(find(&parent), Found::Frame(taken) if taken[..] == frame[..]));
+        assert_eq!(parent.chunk_bytes(), Some(65_536));
+    }
+
+    #[test]
+    fn no_memory_is_taken_for_a_frame_that_cannot_be_so_long() {
+        let mut padded = zstd::bulk::compress(CONTENT, 3).unwrap();
+        padded.resize(most_bytes(CONTENT.len()) + 1, 0);
+        assert!(matches!(find(&parent(&padded, 65_536)), Found::Damaged));
+    }
+
+    #[test]
+    fn chunks_that_nobody_may_ask_for_are_not_followed() {
+        assert_eq!(parent(b"", LARGEST_CHUNK as u32).chunk_bytes(), Some(LARGEST_CHUNK as u32));
+        assert_eq!(parent(b"", 1 << 30).chunk_bytes(), None);
     }
 }

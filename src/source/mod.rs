@@ -41,8 +41,8 @@ pub struct Snapshot {
     /// Before the connection, whose descriptor it uses, is closed.
     footprint: Footprint,
     connection: Connection,
-    /// After it.
-    _connected: runtime::Connection,
+    /// After it: to the database and to the index of its log, in which the locks of WAL mode are.
+    connected: Vec<runtime::Connection>,
     job: Arc<Job>,
     path: PathBuf,
     stat: Stat,
@@ -99,13 +99,14 @@ impl Snapshot {
         let failed = |error| open_error(path, error);
         // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connected = runtime::Connection::to(&stat);
+        let mut connected = vec![runtime::Connection::to(&stat)];
+        connected.extend(connection_to_log_index(path));
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         set_up(&mut connection, job, access).map_err(failed)?;
         let mut snapshot = Snapshot {
             footprint: Footprint::new(&stat),
             connection,
-            _connected: connected,
+            connected,
             job: Arc::clone(job),
             path: path.to_owned(),
             stat,
@@ -116,6 +117,8 @@ impl Snapshot {
             began: Instant::now(),
         };
         snapshot.begin_transaction(access)?;
+        // It may have been made only now.
+        snapshot.connected.extend(connection_to_log_index(path));
         snapshot.check_unmoved()?;
         Ok(snapshot)
     }
@@ -274,8 +277,8 @@ impl Snapshot {
     }
 
     /// The connection, and what must outlive it.
-    fn into_connection(self) -> (Connection, runtime::Connection) {
-        (self.connection, self._connected)
+    fn into_connection(self) -> (Connection, Vec<runtime::Connection>) {
+        (self.connection, self.connected)
     }
 
     fn check_unmoved(&self) -> Result<()> {
@@ -312,6 +315,14 @@ impl Snapshot {
     fn corrupt(&self, reason: &str) -> Error {
         Error::new(Status::Corrupt, format!("{:?} is damaged: {reason}", self.path))
     }
+}
+
+/// A connection to a database in WAL mode is one to this file, too, if it exists.
+fn connection_to_log_index(path: &Path) -> Option<runtime::Connection> {
+    // SQLite has it beside the file that a link leads to.
+    let mut index = std::fs::canonicalize(path).ok()?.into_os_string();
+    index.push("-shm");
+    rustix::fs::stat(index).ok().map(|stat| runtime::Connection::to(&stat))
 }
 
 /// What every connection of ours keeps to.

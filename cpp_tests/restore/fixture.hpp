@@ -1,0 +1,80 @@
+// What the tests of restore, verify and inspect have in common. SPDX-License-Identifier: MIT OR Apache-2.0
+
+#ifndef LBTEST_RESTORE_FIXTURE_HPP
+#define LBTEST_RESTORE_FIXTURE_HPP
+
+#include "api/fixture.hpp"
+#include "parts.hpp"
+
+#include <sys/stat.h>
+
+#include <functional>
+#include <iostream>
+#include <random>
+
+namespace lbtest {
+
+inline lb_restore_options replacing() {
+    auto wanted = restore_options();
+    wanted.existing = LB_EXISTING_REPLACE;
+    return wanted;
+}
+
+inline lb_restore_options replacing_soon(std::uint32_t busy_timeout_ms = 50) {
+    auto wanted = replacing();
+    wanted.busy_timeout_ms = busy_timeout_ms;
+    return wanted;
+}
+
+inline lb_verify_options full() {
+    auto wanted = verify_options();
+    wanted.verify = LB_VERIFY_FULL;
+    return wanted;
+}
+
+inline struct stat status_of(const fs::path &path) {
+    struct stat status;
+    if (::lstat(path.c_str(), &status) != 0) fail_errno(path.string());
+    return status;
+}
+
+/// Random numbers that are the same in every run.
+inline std::mt19937 printed_random(std::uint32_t seed) {
+    std::cout << "seed " << seed << std::endl;
+    return std::mt19937(seed);
+}
+
+/// What a restore may change in a database besides taking the archive's bytes: change counter, schema cookie, the two
+/// bytes of the journal mode, and version-valid-for with the number of the SQLite that wrote.
+inline std::string without_what_goes_on(std::string image) {
+    constexpr std::pair<std::size_t, std::size_t> ranges[] = {{18, 2}, {24, 4}, {40, 4}, {92, 8}};
+    for (const auto &[at, bytes] : ranges)
+        if (image.size() >= at + bytes) image.replace(at, bytes, bytes, '\0');
+    return image;
+}
+
+inline void append(const fs::path &path, const std::string &bytes) { write_file(path, read_file(path) + bytes); }
+
+/// A database, and an archive of it in chunks of 64 KiB.
+class RestoreTest : public ApiTest {
+protected:
+    void SetUp() override {
+        ApiTest::SetUp();
+        auto chunked = options();
+        chunked.chunk_size = 65536;
+        ASSERT_NO_FATAL_FAILURE(expect_ok(backup(source, archive, chunked)));
+    }
+    DatabaseOptions database() const override {
+        DatabaseOptions small;
+        small.bytes = 300'000;
+        small.rows = 300;
+        return small;
+    }
+
+    const fs::path archive = dir / "game.db.zst";
+    const fs::path dest = out / "restored.db";
+};
+
+}  // namespace lbtest
+
+#endif
