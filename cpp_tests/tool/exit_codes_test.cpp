@@ -1,5 +1,6 @@
 // What the tool's exit code tells, for each of them that can be provoked. SPDX-License-Identifier: MIT OR Apache-2.0
 
+#include "restore/parts.hpp"
 #include "tool.hpp"
 
 #include <sys/stat.h>
@@ -142,6 +143,17 @@ TEST_F(ExitCode, is_6_for_what_exists) {
     expect(6, {"restore", archive, source, "--replace", "--keep-previous", archive}, archive);
     expect(6, {"restore", archive, out}, "DEST must name a file");
     EXPECT_EQ(read_file(archive), before);
+}
+
+// ---------------------------------------------------------------------------------------------------- 7: unsupported
+
+TEST_F(ExitCode, is_7_for_an_archive_of_a_newer_format) {
+    auto parts = Parts::of(read_file(made("a.db.zst")));
+    parts.field("lb_backup") = cbor(2);
+    write_file(out / "newer.db.zst", parts.together());
+    expect(7, {"inspect", out / "newer.db.zst"}, "newer.db.zst");
+    expect(7, {"restore", out / "newer.db.zst", dir / "restored.db"}, "newer.db.zst");
+    expect(7, {"verify", out / "newer.db.zst"}, "newer.db.zst");
 }
 
 // ------------------------------------------------------------------------------------------------- several, the worst
