@@ -113,7 +113,7 @@ TEST_F(Command, verify_tells_which_check_failed_and_where) {
     const auto bad = damaged(archive, fs::file_size(archive) / 2, "bit.db.zst");
     for (const Words &arguments : {Words{"verify", bad}, Words{"verify", "--full", bad}}) {
         const auto text = run_tool(arguments);
-        EXPECT_TRUE(contains(text.out, ": FAILED, hash of the compressed data, chunk ")) << text.out;
+        EXPECT_TRUE(contains(text.out, ": FAILED: compressed data, chunk ")) << text.out;
         auto with_json = arguments;
         with_json.emplace_back("--json");
         const auto ended = run_tool(with_json);
@@ -133,7 +133,7 @@ TEST_F(Command, verify_finds_a_plain_database_damaged) {
     const auto ended = run_tool({"verify", out / "a.db", out / "bad.db"});
     EXPECT_EQ(ended.code, 1);
     EXPECT_TRUE(contains(ended.out, "a.db: OK, ")) << ended.out;
-    EXPECT_TRUE(contains(ended.out, "bad.db: FAILED, SQLite's integrity_check")) << ended.out;
+    EXPECT_TRUE(contains(ended.out, "bad.db: FAILED: integrity_check")) << ended.out;
 }
 
 TEST_F(Command, verify_in_full_says_so) {

@@ -45,7 +45,7 @@ TEST_F(ExitCode, is_1_for_a_backup_that_fails_its_verification) {
     const auto bad = damaged(archive, fs::file_size(archive) / 2, "bit.db.zst");
     const auto ended = run_tool({"verify", bad});
     EXPECT_EQ(ended.code, 1);
-    EXPECT_TRUE(contains(ended.out, bad.string() + ": FAILED, ")) << ended.out;
+    EXPECT_TRUE(contains(ended.out, bad.string() + ": FAILED: ")) << ended.out;
     EXPECT_TRUE(contains(ended.err, bad)) << ended.err;
 }
 
@@ -172,7 +172,7 @@ TEST_F(ExitCode, of_several_is_that_of_the_worst) {
         const auto ended = run_tool(arguments);
         EXPECT_EQ(ended.code, 1);
         EXPECT_TRUE(contains(ended.out, good + ": OK, ")) << ended.out;
-        EXPECT_TRUE(contains(ended.out, bad + ": FAILED, ")) << ended.out;
+        EXPECT_TRUE(contains(ended.out, bad + ": FAILED: ")) << ended.out;
         EXPECT_TRUE(contains(ended.err, absent)) << ended.err;
     }
 }

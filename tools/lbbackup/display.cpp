@@ -36,11 +36,12 @@ std::string phase_of(const lb_progress &now) {
 // What is over sooner needs no progress: it would only flicker.
 constexpr std::uint64_t kSoon = 200'000'000;
 
-// "107.5/256.0 MiB", "91.2 MiB/s", "2 s left", in the order of their importance; empty while not known.
+// "107.5/256.0 MiB", "91.2 MiB/s", "2 s left", in the order of their importance; empty while not known. Where nobody can
+// tell how long it will take, the time that it has taken shows that something happens.
 std::array<std::string, 3> figures_of(const lb_progress &now, std::uint64_t rate) {
     if (now.bytes_total == 0) return {};
     return {bytes_of(now.bytes_done, now.bytes_total), rate > 0 ? bytes(rate) + "/s" : "",
-            now.eta_ns == UINT64_MAX ? "" : time_left(now.eta_ns) + " left"};
+            now.eta_ns == UINT64_MAX ? "for " + seconds(now.elapsed_ns) : seconds(now.eta_ns) + " left"};
 }
 
 class Bar final : public Display {

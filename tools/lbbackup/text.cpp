@@ -81,9 +81,9 @@ std::string duration(std::uint64_t ns) {
     return seconds < 59.995 ? decimal(seconds, 2) + " s" : clock(static_cast<std::uint64_t>(seconds + 0.5));
 }
 
-std::string time_left(std::uint64_t ns) {
-    const std::uint64_t seconds = (ns + 999'999'999) / 1'000'000'000;
-    return seconds < 60 ? std::to_string(seconds) + " s" : clock(seconds);
+std::string seconds(std::uint64_t ns) {
+    const std::uint64_t count = (ns + 999'999'999) / 1'000'000'000;
+    return count < 60 ? std::to_string(count) + " s" : clock(count);
 }
 
 std::string ratio(std::uint64_t image_bytes, std::uint64_t file_bytes) {

@@ -13,7 +13,7 @@ std::string bytes_of(std::uint64_t part, std::uint64_t whole);           // 3.1/
 std::string thousands(std::uint64_t number);                             // 1,234,567
 std::string decimal(double number, int digits);                          // 2.53
 std::string duration(std::uint64_t ns);                                  // 1.42 s, 3:05, 1:02:03
-std::string time_left(std::uint64_t ns);                                 // 2 s, 3:05, 1:02:03
+std::string seconds(std::uint64_t ns);                                   // 2 s, 3:05, 1:02:03
 std::string ratio(std::uint64_t image_bytes, std::uint64_t file_bytes);  // 2.53
 std::string hex(const std::uint8_t *from, std::size_t count);
 

@@ -7,29 +7,29 @@
 namespace lbbackup {
 namespace {
 
-// Such as ", the hash of chunk 12": which check failed, and where.
+// Such as ": compressed data, chunk 12": which check failed, and where.
 std::string finding(const lb_result &result) {
     std::string text;
     switch (result.failed_check) {
     case LB_CHECK_NONE:
         return text;
     case LB_CHECK_STRUCTURE:
-        text = ", structure";
+        text = ": structure";
         break;
     case LB_CHECK_FRAME:
-        text = ", hash of the compressed data";
+        text = ": compressed data";
         break;
     case LB_CHECK_CONTENT:
-        text = ", hash of the content";
+        text = ": content";
         break;
     case LB_CHECK_INTEGRITY:
-        text = ", SQLite's integrity_check";
+        text = ": integrity_check";
         break;
     case LB_CHECK_FOREIGN_KEYS:
-        text = ", SQLite's foreign_key_check";
+        text = ": foreign_key_check";
         break;
     default:
-        text = ", a check unknown to this tool";
+        text = ": a check unknown to this tool";
         break;
     }
     if (result.failed_chunk != LB_NO_CHUNK) text += ", chunk " + thousands(result.failed_chunk);
