@@ -86,8 +86,10 @@ TEST_P(Live, backup_beside_a_writer_holds_every_acknowledged_commit) {
 TEST_P(Live, verify_and_inspect_take_a_database_that_is_being_written) {
     Writer writer(source);
     ASSERT_TRUE(writer.goes_on());
-    EXPECT_EQ(run_tool({"verify", source}).code, 0);
-    EXPECT_EQ(run_tool({"inspect", source}).code, 0);
+    for (const auto *command : {"verify", "inspect"}) {
+        const auto ended = run_tool({command, source});
+        EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+    }
     EXPECT_TRUE(writer.goes_on());
 }
 
