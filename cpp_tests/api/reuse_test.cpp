@@ -244,6 +244,23 @@ TEST_F(Reuse, of_the_archive_that_is_replaced_keeps_it_when_cancelled) {
     EXPECT_EQ(list_dir(out), std::vector<std::string>{"parent.db.zst"});
 }
 
+TEST_F(Reuse, of_one_archive_by_many_jobs_while_one_of_them_replaces_it) {
+    make_parent();
+    const auto all = end_of(frames_of(read_file(parent)));
+    auto replacing = options();
+    replacing.existing = LB_EXISTING_REPLACE;
+    const auto dest = [&](int i) { return i == 0 ? parent : out / (std::to_string(i) + ".db.zst"); };
+    std::vector<Job> jobs;
+    for (int i = 0; i < 8; ++i) jobs.push_back(Job::start(source, dest(i), reusing(parent, replacing)));
+    for (int i = 0; i < 8; ++i) {
+        const auto outcome = jobs[static_cast<std::size_t>(i)].join();
+        expect_ok(outcome);
+        EXPECT_EQ(outcome.bytes_reused, all);
+        expect_restores(dest(i));
+    }
+    EXPECT_EQ(warnings(), std::vector<std::string>{});
+}
+
 TEST_F(Reuse, follows_a_link_to_the_latest_archive) {
     make_parent();
     fs::create_symlink(parent, dir / "latest");

@@ -51,6 +51,7 @@ const Shape shapes[] = {
 class Archive : public ApiTest {
 protected:
     void expect_right(const fs::path &archive, const std::vector<std::string> &arguments = {}) {
+        EXPECT_EQ(run({"zstd", "-t", "-q", archive.string()}), 0);
         const auto verdict = read_independently(archive, arguments);
         EXPECT_TRUE(verdict.right) << verdict.text;
     }
@@ -155,12 +156,21 @@ TEST_F(Archive, that_replaces_the_one_that_it_was_made_from_names_it) {
 }
 
 TEST_F(Archive, names_none_that_could_not_be_used) {
-    write_file(dir / "letter", "a letter, not an archive\n");
+    const auto letter = dir / "letter", foreign = dir / "foreign.zst";
+    write_file(letter, "a letter, not an archive\n");
+    const auto *const another_tool = "import pyzstd, sys\n"
+                                     "with pyzstd.SeekableZstdFile(sys.argv[1], 'w') as file:\n"
+                                     "    file.write(b'a seek table, and no manifest')\n";
+    ASSERT_EQ(run({LB_PYTHON, "-c", another_tool, foreign.string()}), 0);
     auto wanted = options();
-    const auto letter = dir / "letter";
-    wanted.reuse_path = letter.c_str();
-    expect_ok(backup(source, archive, wanted));
-    expect_right(archive, {"--image", source.string()});
+    wanted.existing = LB_EXISTING_REPLACE;
+    for (const auto &unusable : {letter, foreign}) {
+        wanted.reuse_path = unusable.c_str();
+        const auto outcome = backup(source, archive, wanted);
+        expect_ok(outcome);
+        EXPECT_EQ(outcome.bytes_reused, 0U);
+        expect_right(archive, {"--image", source.string()});
+    }
 }
 
 // --------------------------------------------------------------------------------------------------------- the reader

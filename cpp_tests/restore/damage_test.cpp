@@ -24,7 +24,7 @@ protected:
         live_directory = list_dir(dir / "live");
     }
 
-    /// The part that must be found, not put to work: what verify says of it, after seeing that every restore says so too.
+    /// Damage that must be found: what verify says of it, after seeing that every restore says so too.
     lb_result refused_everywhere(const std::string &bytes) {
         write_file(bad, bytes);
         const auto verdict = verify(bad);
@@ -101,7 +101,8 @@ TEST_F(Damage, flipped_byte_of_a_frame_is_found_and_told_with_its_chunk) {
         std::vector<std::size_t> places;  // all of the header, all of the checksum, some of what is between
         for (std::size_t at = 0; at < 14; ++at) places.push_back(at);
         for (std::size_t at = length - 4; at < length; ++at) places.push_back(at);
-        for (int n = 0; n < 10; ++n) places.push_back(std::uniform_int_distribution<std::size_t>(14, length - 5)(random));
+        for (int n = 0; n < 10; ++n)
+            places.push_back(std::uniform_int_distribution<std::size_t>(14, length - 5)(random));
         for (const auto at : places) {
             SCOPED_TRACE("byte " + std::to_string(at) + " of frame " + std::to_string(i));
             const auto verdict = refused_everywhere(flipped(start + at));
@@ -176,7 +177,8 @@ TEST_F(Damage, truncation_at_1000_random_offsets_is_found) {
 }
 
 TEST_F(Damage, anything_behind_the_archive_is_found_or_does_no_harm) {
-    for (const auto &tail : {std::string(1, '\0'), std::string(1000, '\0'), std::string("\xB1\xEA\x92\x8F"), whole, image})
+    for (const auto &tail :
+         {std::string(1, '\0'), std::string(1000, '\0'), std::string("\xB1\xEA\x92\x8F"), whole, image})
         refused_everywhere(whole + tail);
     comes_out_exactly(whole + skippable(0x184D2A50, "what other tools may add"));
 }

@@ -60,6 +60,9 @@ class RestoreTest : public ApiTest {
 protected:
     void SetUp() override {
         ApiTest::SetUp();
+        ASSERT_NO_FATAL_FAILURE(take_archive());
+    }
+    virtual void take_archive() {
         auto chunked = options();
         chunked.chunk_size = 65536;
         ASSERT_NO_FATAL_FAILURE(expect_ok(backup(source, archive, chunked)));

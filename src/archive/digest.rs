@@ -38,7 +38,7 @@ impl Digest {
     /// Adds a piece; waits while too many wait already.
     pub(super) fn push(&self, context: &Context, piece: Buffer) -> Result<()> {
         let room = || (self.shared.queue.lock().pieces.len() < LIMIT).then_some(());
-        context.job.control.wait_for(room)?;
+        context.pool().wait(&context.job, room)?;
         let mut queue = self.shared.queue.lock();
         queue.pieces.push_back(piece);
         if !queue.at_work {
@@ -50,7 +50,7 @@ impl Digest {
 
     /// The digest of all pieces; waits for the last.
     pub fn finish(self, context: &Context) -> Result<[u8; 32]> {
-        context.job.control.wait_for(|| (!self.shared.queue.lock().at_work).then_some(()))?;
+        context.pool().wait(&context.job, || (!self.shared.queue.lock().at_work).then_some(()))?;
         Ok(self.shared.sha256.lock().clone().finalize().into())
     }
 }

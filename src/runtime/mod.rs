@@ -16,7 +16,7 @@ pub use pool::{Pool, Window};
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Report};
 use callbacks::Callbacks;
-use isolation::thread::{SignalsBlocked, yield_to_host};
+use isolation::thread::{SignalsBlocked, run_when_idle, yield_to_host};
 use isolation::{Proof, enter, fork};
 use parking_lot::{Condvar, Mutex};
 pub use queue::Entry;
@@ -60,7 +60,7 @@ impl Context {
 
     /// For tasks that compute: as many as keep every thread busy while one result is being used.
     pub fn window<T: Send + 'static>(&self) -> Window<'_, T> {
-        Window::new(&self.shared.pool, &self.job, self.shared.pool.workers() + 1)
+        Window::new(&self.shared.pool, &self.job, self.shared.pool.workers() + 1).helped()
     }
 
     /// For tasks that may block for long, at most `capacity` at a time.
@@ -398,7 +398,16 @@ fn start_threads(
     }
     for index in 0..shared.config.workers {
         let shared = Arc::clone(shared);
-        pool_threads.push(spawn(format!("lb-pool-{index}"), move || shared.pool.work())?);
+        pool_threads.push(spawn(format!("lb-pool-{index}"), move || {
+            // Not the job's own threads: their snapshots and locks are not to last for as long as others are busy.
+            if shared.config.background
+                && let Err(error) = run_when_idle()
+            {
+                let message = format!("cannot let a thread of the pool run only when others are idle: {error}");
+                shared.callbacks.log(LogLevel::Warning, message);
+            }
+            shared.pool.work();
+        })?);
     }
     for index in 0..shared.config.max_concurrent_jobs {
         let blocking = Arc::clone(shared);

@@ -330,7 +330,8 @@ fn set_up(connection: &mut Connection, job: &Arc<Job>, access: Access) -> rusqli
     let writing = access == Access::Write;
     // Waiting is ours to do: it must end when the job is cancelled.
     connection.busy_timeout(Duration::ZERO)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // A writer that gives up tidies as any other would: what it has put into the log is of no use to anybody.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !writing)?;
     // Or pages could not be written.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, !writing)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;

@@ -8,6 +8,7 @@ use super::{Access, LOCK_BYTE, Snapshot, sqlite_error};
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Patience};
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Statement};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -183,13 +184,19 @@ impl Target {
             // The last moment: what is asked for during the commit comes too late.
             job.control.check()?;
             match connection.execute_batch("COMMIT") {
-                Ok(()) => return Ok(()),
+                // The checkpoint, which may take long, is left to the host.
+                Ok(()) => return self.keep_log(),
                 Err(error) => {
                     let error = self.snapshot.sqlite_error("cannot commit the restored content of", error);
                     patience.pause(error, &job.control, job.progress)?;
                 }
             }
         }
+    }
+
+    fn keep_log(&self) -> Result<()> {
+        let kept = self.snapshot.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        kept.map(drop).map_err(|error| self.snapshot.sqlite_error("cannot close", error))
     }
 
     /// Replaces everything by an image of another layout, which is in a file of its own: by SQLite's online backup, which
