@@ -19,8 +19,10 @@ missing_packages() {
     if command -v pkg-config >/dev/null; then
         pkg-config --exists sqlite3 || echo libsqlite3-dev
         pkg-config --exists gtest_main || echo libgtest-dev
+        pkg-config --exists CLI11 || echo libcli11-dev
+        pkg-config --exists nlohmann_json || echo nlohmann-json3-dev
     else
-        echo libsqlite3-dev libgtest-dev
+        echo libsqlite3-dev libgtest-dev libcli11-dev nlohmann-json3-dev
     fi
     # A minimal system has a compiler but no C library to compile against.
     [ -e /usr/include/stdio.h ] || echo libc6-dev

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# check_consumer.sh find_package|pkg_config|add_subdirectory|fetch_content: builds and runs a project that uses lb_backup.
+# check_consumer.sh find_package|pkg_config|add_subdirectory|fetch_content|tool: builds and runs a project that uses lb_backup.
 # CMakeLists.txt beside this sets the LB_ variables. SPDX-License-Identifier: MIT OR Apache-2.0
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -58,6 +58,18 @@ check_pkg_config() {
     LD_LIBRARY_PATH="$libdir" "$work/backup_cpp"
 }
 
+# The operator's tool: as it is installed, and built alone against an installed lb_backup.
+check_tool() {
+    install_and_move
+    sqlite3 "$work/game.db" 'CREATE TABLE move(dice TEXT)'
+    "$work/moved/bin/lbbackup" backup --quiet "$work/game.db" "$work/first.db.zst"
+    [ -s "$work/moved/share/man/man1/lbbackup.1" ] || fail "there is no manual page"
+    configure "$LB_SOURCES/tools/lbbackup" -DCMAKE_PREFIX_PATH="$work/moved"
+    "$LB_CMAKE" --build "$work/build" --config "$LB_CONFIG"
+    "$LB_CMAKE" --install "$work/build" --config "$LB_CONFIG" --prefix "$work/elsewhere" >/dev/null
+    "$work/elsewhere/bin/lbbackup" verify "$work/first.db.zst"
+}
+
 # With the cargo target directory of the build under test: the library is fresh there.
 check_sources() {
     configure with_sources -DLB_BACKUP_SOURCES="$LB_SOURCES" -DLB_BACKUP_CARGO_TARGET_DIR="$LB_CARGO_TARGET_DIR" "$@"
@@ -69,6 +81,7 @@ check_sources() {
 case $1 in
 find_package) check_find_package ;;
 pkg_config) check_pkg_config ;;
+tool) check_tool ;;
 add_subdirectory) check_sources -DCONSUMER_FETCH=OFF ;;
 fetch_content) check_sources -DCONSUMER_FETCH=ON ;;
 *) fail "unknown: $1" ;;

@@ -29,6 +29,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+/// A moment at which any other thread that waits for this processor gets it. Linux lets a thread that has begun to compute
+/// go on for some milliseconds when one with a better priority wakes up (sched(7)): too late for a frame. Called every
+/// fraction of a millisecond by whoever computes for long.
+pub fn give_way() {
+    std::thread::yield_now();
+}
+
 /// What a job does, on the I/O side. The report is told whatever the result.
 pub type Work = Box<dyn FnOnce(&Context, &mut Report) -> Result<()> + Send>;
 
