@@ -127,8 +127,8 @@ impl Request {
 enum Archive {
     /// An archive of ours, or another compressed file.
     Compressed(Arc<Input>),
-    /// A plain database that nobody uses.
-    Plain(Input),
+    /// A plain database, with what keeps others from writing to it meanwhile.
+    Plain(Input, Option<Snapshot>),
     /// A plain database with a log or journal beside it: its content is more than its file.
     Live(Snapshot),
 }
@@ -144,13 +144,20 @@ impl Archive {
         if source::has_log_or_journal(&request.archive) {
             return Snapshot::begin(&request.archive, &context.job, request.busy_timeout, 0).map(Archive::Live);
         }
-        Ok(Archive::Plain(input))
+        if input.image_header().is_none_or(|header| header.is_wal) {
+            // To take a lock would be to make a log beside it. Without a log nobody has it open.
+            return Ok(Archive::Plain(input, None));
+        }
+        let held = Snapshot::hold(&request.archive, &context.job, request.busy_timeout)?;
+        // As it is now that nobody writes.
+        let input = Input::open(&request.archive).map_err(|damage| damage.note(report))?;
+        Ok(Archive::Plain(input, held))
     }
 
     fn kind(&self) -> Kind {
         match self {
             Archive::Compressed(input) => input.kind(),
-            Archive::Plain(_) | Archive::Live(_) => Kind::Image,
+            Archive::Plain(..) | Archive::Live(_) => Kind::Image,
         }
     }
 
@@ -158,7 +165,7 @@ impl Archive {
     fn stat(&self) -> &Stat {
         match self {
             Archive::Compressed(input) => input.file().stat(),
-            Archive::Plain(input) => input.file().stat(),
+            Archive::Plain(input, _) => input.file().stat(),
             Archive::Live(snapshot) => snapshot.stat(),
         }
     }
@@ -176,7 +183,7 @@ impl Archive {
                 };
                 archive::decode(context, &input, report, begin, |piece, report| output.append_piece(piece, report))
             }
-            Archive::Plain(input) => {
+            Archive::Plain(input, _held) => {
                 let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
                 begin(image.page_size, image.page_count, report)?;
                 let plan = Arc::new(Plan::plain_copy(image.page_size, image.page_count));
@@ -276,7 +283,7 @@ fn restore_in_place(
         {
             replace_by_frames(request, context, report, directory, &frames)
         }
-        Archive::Plain(input) => {
+        Archive::Plain(input, _held) => {
             let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
             tell_image(context, report, image.page_size, image.page_count);
             replace_by_file(request, context, report, judged, (&mut image, &request.archive))
@@ -319,6 +326,7 @@ fn replace_by_file(
         image.read(0, &mut first_page)?;
     }
     if !target.fits(&first_page) {
+        image.check_unchanged()?;
         return replace_whole(request, context, report, target, image_path);
     }
     let (mut new, mut live) = (vec![0; STEP], vec![0; STEP]);
@@ -334,6 +342,7 @@ fn replace_by_file(
         count(context, report, bytes as u64, same);
         offset += bytes as u64;
     }
+    image.check_unchanged()?;
     finish(request, report, target, &first_page, image.page_count)
 }
 

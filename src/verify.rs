@@ -61,7 +61,11 @@ fn verify(request: &Request, context: &Context, report: &mut Report) -> Result<(
         tell_image(context, report, header.page_size, header.page_count.unwrap_or(0));
     }
     match (input.kind(), Frames::of(&input)) {
-        (Kind::Image, _) => verify_plain(request, context, report, &input),
+        (Kind::Image, _) => {
+            verify_plain(request, context, report, input.image_header().is_some_and(|header| header.is_wal))?;
+            context.job.progress.add_archived(report.image_bytes, 0);
+            Ok(())
+        }
         (_, Some(frames)) if !request.full => {
             let checked = |bytes| context.job.progress.add_archived(bytes, 0);
             archive::check_frames(context, &frames, report, checked)
@@ -133,16 +137,25 @@ fn judge(request: &Request, context: &Context, report: &mut Report, image: &Path
     source::check_integrity(image, &request.archive, request.checks(), &context.job, report)
 }
 
-fn verify_plain(request: &Request, context: &Context, report: &mut Report, input: &Input) -> Result<()> {
-    if source::has_log_or_journal(&request.archive) {
-        let snapshot = Snapshot::begin(&request.archive, &context.job, BUSY_TIMEOUT, 0)?;
-        snapshot.check_integrity(request.checks(), report)?;
-    } else {
-        archive::Plain::of(input).map_err(|damage| damage.note(report))?;
-        judge(request, context, report, &request.archive)?;
+fn verify_plain(request: &Request, context: &Context, report: &mut Report, is_wal: bool) -> Result<()> {
+    if !source::has_log_or_journal(&request.archive) {
+        let verdict = verify_unused(request, context, report, is_wal);
+        // Else somebody has opened it in the meantime.
+        if verdict.is_ok() || !source::has_log_or_journal(&request.archive) {
+            return verdict;
+        }
+        report.finding = None;
     }
-    context.job.progress.add_archived(report.image_bytes, 0);
-    Ok(())
+    let snapshot = Snapshot::begin(&request.archive, &context.job, BUSY_TIMEOUT, 0)?;
+    snapshot.check_integrity(request.checks(), report)
+}
+
+fn verify_unused(request: &Request, context: &Context, report: &mut Report, is_wal: bool) -> Result<()> {
+    // A lock on a database in WAL mode would make a log beside it.
+    let _held = if is_wal { None } else { Snapshot::hold(&request.archive, &context.job, BUSY_TIMEOUT)? };
+    let input = Input::open(&request.archive).map_err(|damage| damage.note(report))?;
+    archive::Plain::of(&input).map_err(|damage| damage.note(report))?;
+    judge(request, context, report, &request.archive)
 }
 
 impl Request {

@@ -147,6 +147,8 @@ pub struct ImageHeader {
     pub application_id: u32,
     /// `PRAGMA user_version`.
     pub user_version: i32,
+    /// The database keeps a write-ahead log when it is open. Not known of a manifest.
+    pub is_wal: bool,
     /// The version of the SQLite that last wrote it, as a number.
     sqlite_number: u32,
 }
@@ -178,6 +180,7 @@ impl ImageHeader {
             page_count: counted.then_some(at(28)),
             application_id: at(68),
             user_version: at(60) as i32,
+            is_wal: header[19] == 2,
             sqlite_number: at(96),
         })
     }
@@ -188,6 +191,7 @@ impl ImageHeader {
             page_count: Some(manifest.geometry.page_count),
             application_id: manifest.application_id,
             user_version: manifest.user_version,
+            is_wal: false,
             sqlite_number: 0,
         }
     }

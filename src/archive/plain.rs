@@ -5,13 +5,13 @@ use super::decode::Damage;
 use super::input::Input;
 use crate::error::{Error, Result, Status};
 use crate::job::Report;
-use std::fs::File;
+use crate::runtime::ReadFile;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// A plain file as an image.
 pub struct Plain<'a> {
-    file: &'a File,
+    file: &'a ReadFile,
     path: &'a Path,
     /// Bytes of a page.
     pub page_size: u32,
@@ -42,12 +42,26 @@ impl<'a> Plain<'a> {
     }
 }
 
+impl Plain<'_> {
+    /// An error if somebody has written to the file since it was opened.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let failed = |error| Error::os("cannot look at", self.path, error);
+        let now = rustix::fs::fstat(&**self.file).map_err(failed)?;
+        let then = self.file.stat();
+        let same = (now.st_size, now.st_mtime, now.st_mtime_nsec) == (then.st_size, then.st_mtime, then.st_mtime_nsec);
+        if same {
+            return Ok(());
+        }
+        Err(Error::new(Status::SourceChanged, format!("{:?} was written while it was read", self.path)))
+    }
+}
+
 impl Image for Plain<'_> {
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         self.file.read_exact_at(buffer, offset).map_err(|error| Error::os("cannot read", self.path, error))
     }
 
     fn finish(&mut self, _: &mut Report) -> Result<()> {
-        Ok(())
+        self.check_unchanged()
     }
 }

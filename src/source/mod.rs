@@ -78,6 +78,16 @@ impl Snapshot {
         Snapshot::begin_with(path, job, busy_timeout, wal_limit, Access::Read)
     }
 
+    /// A snapshot for its lock: while it stands nobody writes to the file of a rollback-journal database. None where there
+    /// is nothing to hold, such as a damaged file.
+    pub fn hold(path: &Path, job: &Arc<Job>, busy_timeout: Duration) -> Result<Option<Snapshot>> {
+        match Snapshot::begin(path, job, busy_timeout, 0) {
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(error) if matches!(error.status, Status::Busy | Status::Cancelled) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
     fn begin_with(
         path: &Path,
         job: &Arc<Job>,
