@@ -47,6 +47,11 @@ pub(super) fn open_immutable(image: &Path, job: &Arc<Job>) -> Result<Connection>
 fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Report) -> Result<()> {
     let mut failed = |error, check| {
         let error = sqlite_error("cannot check", name, error, 0);
+        // An index over a function or a collation of the application's own.
+        if error.sqlite_code == rusqlite::ffi::SQLITE_ERROR {
+            let message = format!("{}; only the application can check what it has itself defined", error.message);
+            return Error { status: Status::Unsupported, message, ..error };
+        }
         // A file that SQLite cannot even read through.
         if matches!(error.status, Status::Corrupt | Status::NotADatabase) {
             report.finding = Some(Finding { check, chunk: None, page: None });
