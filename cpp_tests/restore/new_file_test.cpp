@@ -162,6 +162,68 @@ TEST_F(NewFile, empty_database_comes_back_empty) {
     Db(dest).exec("CREATE TABLE t(a)");
 }
 
+/// Tables of modules, and rows without a number of their own; triggers and views that nobody runs.
+TEST_F(NewFile, every_sort_of_schema_comes_back) {
+    remove_database(source);
+    Db(source).exec("CREATE VIRTUAL TABLE texts USING fts5(x); INSERT INTO texts VALUES('hello world');"
+                    "CREATE VIRTUAL TABLE boxes USING rtree(id, x0, x1); INSERT INTO boxes VALUES(1, 2, 3);"
+                    "CREATE TABLE w(a PRIMARY KEY, b, c AS (a || b)) WITHOUT ROWID; INSERT INTO w(a, b) VALUES(1, 2);"
+                    "CREATE TABLE log(x); CREATE VIEW v AS SELECT a FROM w; CREATE INDEX p ON w(b) WHERE b > 1;"
+                    "CREATE TRIGGER r AFTER INSERT ON w BEGIN INSERT INTO log VALUES(new.a); END");
+    auto wanted = options();
+    wanted.existing = LB_EXISTING_REPLACE;
+    expect_ok(backup(source, archive, wanted));
+    fs::remove(image);
+    expect_ok(backup(source, image));
+    for (const auto &from : {archive, image})
+        for (const bool onto : {false, true}) {
+            make_database(dest, database());
+            if (!onto) remove_database(dest);
+            expect_ok(verify(from));
+            expect_ok(restore(from, dest, replacing()));
+            Db restored(dest);
+            EXPECT_EQ(restored.text("PRAGMA integrity_check"), "ok");
+            EXPECT_EQ(restored.text("SELECT x FROM texts WHERE texts MATCH 'world'"), "hello world");
+            EXPECT_EQ(restored.scalar("SELECT id FROM boxes WHERE x0 > 1"), 1);
+            restored.exec("INSERT INTO w(a, b) VALUES(3, 4)");
+            EXPECT_EQ(restored.scalar("SELECT x FROM log"), 3);
+            restored.close();
+            remove_database(dest);
+        }
+}
+
+/// SQLite cannot judge an index over what only the application has; hashes can.
+TEST_F(NewFile, index_over_the_applications_own_function_or_collation_is_no_damage) {
+    remove_database(source);
+    {
+        Db db(source);
+        sqlite3_create_function(
+            db.handle(), "half", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr,
+            [](sqlite3_context *context, int, sqlite3_value **value) {
+                sqlite3_result_int(context, sqlite3_value_int(value[0]) / 2);
+            },
+            nullptr, nullptr);
+        db.exec("CREATE TABLE t(a); CREATE INDEX i ON t(half(a)); INSERT INTO t VALUES(1), (2), (3)");
+    }
+    auto wanted = options();
+    wanted.existing = LB_EXISTING_REPLACE;
+    expect_ok(backup(source, archive, wanted));
+    expect_ok(verify(archive));
+    expect_ok(restore(archive, dest));
+    EXPECT_EQ(Db(dest).scalar("SELECT count(*) FROM t"), 3);
+    make_database(out / "live.db", database());
+    expect_ok(restore(archive, out / "live.db", replacing()));
+    EXPECT_EQ(Db(out / "live.db").scalar("SELECT count(*) FROM t"), 3);
+    for (const auto &outcome :
+         {verify(archive, full()), verify(source), restore(source, out / "live.db", replacing())}) {
+        expect_failed(outcome, LB_STATUS_UNSUPPORTED, "half");
+        EXPECT_EQ(outcome.failed_check, LB_CHECK_NONE);
+    }
+    auto trusting = replacing();
+    trusting.verify = LB_VERIFY_NONE;
+    expect_ok(restore(source, out / "live.db", trusting));
+}
+
 // ---------------------------------------------------------------------------------------------- what is no backup
 
 TEST_F(NewFile, what_is_no_database_is_refused) {

@@ -212,6 +212,32 @@ TEST_P(Writers, every_commit_is_in_what_was_kept_or_came_after_the_restore) {
     }
 }
 
+TEST_P(Writers, is_read_from_as_a_backup_with_whole_transactions_only) {
+    Writer writer(live);
+    const auto copy = dir / "copy.db", other = dir / "other.db";
+    make("other", other);
+    Db host(other);
+    sqlite3_busy_timeout(host.handle(), 60'000);
+    auto wanted = restore_options();
+    wanted.busy_timeout_ms = 60'000;
+    for (int round = 0; round < 20; ++round) {
+        SCOPED_TRACE("round " + std::to_string(round));
+        writer.wait_for_more(2);
+        expect_ok(verify(live));
+        auto before = writer.acknowledged();
+        expect_ok(restore(live, copy, wanted));
+        {
+            Db restored(copy);
+            EXPECT_GE(held(restored, "live").last, before);
+        }
+        remove_database(copy);
+        before = writer.acknowledged();
+        expect_ok(restore(live, other, patient()));
+        EXPECT_GE(held(host, "live").last, before);
+        ASSERT_FALSE(HasFailure());
+    }
+}
+
 TEST_P(Writers, is_never_in_the_way_of_a_cancel_and_loses_nothing_by_it) {
     auto random = printed_random(52);
     Writer writer(live);
