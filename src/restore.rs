@@ -128,7 +128,7 @@ enum Archive {
     /// An archive of ours, or another compressed file.
     Compressed(Arc<Input>),
     /// A plain database, with what keeps others from writing to it meanwhile.
-    Plain(Input, Option<Snapshot>),
+    Plain(Input, Option<Box<Snapshot>>),
     /// A plain database with a log or journal beside it: its content is more than its file.
     Live(Snapshot),
 }
@@ -151,7 +151,7 @@ impl Archive {
         let held = Snapshot::hold(&request.archive, &context.job, request.busy_timeout)?;
         // As it is now that nobody writes.
         let input = Input::open(&request.archive).map_err(|damage| damage.note(report))?;
-        Ok(Archive::Plain(input, held))
+        Ok(Archive::Plain(input, held.map(Box::new)))
     }
 
     fn kind(&self) -> Kind {
