@@ -74,8 +74,7 @@
 #define LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS 1
 
 /**
- * `lb_config::priority`: the library's threads yield to everything else: nice 10 and the lowest best-effort I/O class; those
- * that only compute run when no other thread wants to (SCHED_IDLE), or, where that is never, leave it to the others.
+ * `lb_config::priority`: the pool's threads yield to everything else (nice 10, lowest best-effort I/O class).
  */
 #define LB_PRIORITY_BACKGROUND 0
 

@@ -376,6 +376,36 @@ struct Subject<lb_backup_options> {
 };
 
 template <>
+struct Subject<lb_restore_options> {
+    static constexpr bool is_input = true, written_on_success = false;
+    static lb_status call(const fs::path &source, const fs::path &dest, lb_restore_options *wanted) {
+        const auto outcome = restore(source, dest, *wanted);
+        if (outcome.status != LB_STATUS_OK) expect_failed(outcome, LB_STATUS_INVALID_ARGUMENT, "struct_size");
+        return outcome.status;
+    }
+};
+
+template <>
+struct Subject<lb_verify_options> {
+    static constexpr bool is_input = true, written_on_success = false;
+    static lb_status call(const fs::path &source, const fs::path &, lb_verify_options *wanted) {
+        const auto outcome = verify(source, *wanted);
+        if (outcome.status != LB_STATUS_OK) expect_failed(outcome, LB_STATUS_INVALID_ARGUMENT, "struct_size");
+        return outcome.status;
+    }
+};
+
+template <>
+struct Subject<lb_archive_info> {
+    static constexpr bool is_input = false, written_on_success = true;
+    static lb_status call(const fs::path &source, const fs::path &, lb_archive_info *info) {
+        const auto status = lb_backup_inspect(source.c_str(), info, nullptr);
+        EXPECT_EQ(info->page_size, status == LB_STATUS_OK ? 4096U : 0U);
+        return status;
+    }
+};
+
+template <>
 struct Subject<lb_error> {
     static constexpr bool is_input = false, written_on_success = false;
     static lb_status call(const fs::path &source, const fs::path &dest, lb_error *why) {
@@ -459,11 +489,13 @@ protected:
     }
 };
 
-using Structs = ::testing::Types<lb_backup_options, lb_error, lb_progress, lb_result, lb_job_info, lb_config>;
+using Structs = ::testing::Types<lb_backup_options, lb_error, lb_progress, lb_result, lb_job_info, lb_config,
+                                 lb_restore_options, lb_verify_options, lb_archive_info>;
 struct StructNames {
     template <class Sized>
     static std::string GetName(int index) {
-        static const char *const names[] = {"options", "error", "progress", "result", "job_info", "config"};
+        static const char *const names[] = {"options", "error", "progress", "result", "job_info",
+                                            "config", "restore_options", "verify_options", "archive_info"};
         return names[index];
     }
 };

@@ -108,7 +108,7 @@ TEST_P(HeldProgress, estimates_the_rest_of_a_throttled_job) {
     paced.max_bytes_per_second = 2 << 20;  // 8 MiB: some four seconds
     auto job = Job::start(source, dest, paced);
     const auto first = job.progress();
-    EXPECT_TRUE(first.eta_ns == no_estimate || first.eta_ns < 3600U * 1'000'000'000U);
+    EXPECT_TRUE(first.eta_ns == no_estimate || first.eta_ns < 3600U * std::uint64_t{1'000'000'000});
     ASSERT_TRUE(wait_until([&] {
         const auto now = job.progress();
         return now.bytes_done * 2 > now.bytes_total && now.bytes_total > 0;
@@ -116,7 +116,7 @@ TEST_P(HeldProgress, estimates_the_rest_of_a_throttled_job) {
     const auto half = job.progress();
     if (half.state == LB_JOB_STATE_RUNNING) {
         EXPECT_NE(half.eta_ns, no_estimate);
-        EXPECT_LT(half.eta_ns, 60U * 1'000'000'000U);
+        EXPECT_LT(half.eta_ns, 60U * std::uint64_t{1'000'000'000});
     }
     EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
     expect_ok(job.join());

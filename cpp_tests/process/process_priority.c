@@ -7,7 +7,6 @@
 #include "support/jobs.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 
@@ -15,7 +14,7 @@
 enum { OF_ONE_THREAD = 1, CLASS_SHIFT = 13, BEST_EFFORT = 2, LOWEST_LEVEL = 7, BACKGROUND_NICE = 10 };
 
 typedef struct {
-    int nice, io, policy;
+    int nice, io;
 } priority;
 
 static priority priority_of(pid_t tid) {
@@ -25,17 +24,15 @@ static priority priority_of(pid_t tid) {
     CHECK(errno == 0);
     p.io = (int)syscall(SYS_ioprio_get, OF_ONE_THREAD, tid);
     CHECK(p.io >= 0);
-    p.policy = sched_getscheduler(tid);
-    CHECK(p.policy >= 0);
     return p;
 }
 
 static bool is(pid_t tid, priority wanted) {
     priority p = priority_of(tid);
-    bool same = p.nice == wanted.nice && p.io == wanted.io && p.policy == wanted.policy;
+    bool same = p.nice == wanted.nice && p.io == wanted.io;
     if (!same)
-        dprintf(host_report_fd, "thread %d: nice %d, I/O %#x, policy %d; wanted nice %d, I/O %#x, policy %d\n", (int)tid,
-                p.nice, p.io, p.policy, wanted.nice, wanted.io, wanted.policy);
+        dprintf(host_report_fd, "thread %d: nice %d, I/O %#x; wanted nice %d, I/O %#x\n", (int)tid, p.nice, p.io,
+                wanted.nice, wanted.io);
     return same;
 }
 
@@ -69,8 +66,7 @@ static bool is_called(pid_t tid, const char *name) {
     return strncmp(found, name, strlen(name)) == 0;
 }
 
-/* Every thread in the private table is of the library's pools; every other one is the host's or calls back into it. Those
- * that compute have a policy of their own; those that hold snapshots and locks have the host's. */
+/* Every thread in the private table is of the pool; every other one is the host's or calls back into it. */
 static void pool_is(priority of_pool, priority of_host) {
     static const char *const kinds[] = {"lb-root", "lb-pool-", "lb-job-", "lb-sync-"};
     enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -78,11 +74,7 @@ static void pool_is(priority of_pool, priority of_host) {
     task_list all = tasks();
     for (int i = 0; i < all.count; i++) {
         bool of_the_host = lives_in_host_table(all.tids[i], mark);
-        priority wanted = of_the_host ? of_host : of_pool;
-        if (!is_called(all.tids[i], "lb-pool-")) wanted.policy = of_host.policy;
-        /* Each sets its policy when it begins. */
-        WAIT_FOR(priority_of(all.tids[i]).policy == wanted.policy);
-        CHECK(is(all.tids[i], wanted));
+        CHECK(is(all.tids[i], of_the_host ? of_host : of_pool));
         for (int kind = 0; kind < KINDS; kind++) in_pool[kind] += !of_the_host && is_called(all.tids[i], kinds[kind]);
     }
     for (int kind = 0; kind < KINDS; kind++) CHECK(in_pool[kind] > 0);
@@ -109,7 +101,6 @@ static void background_by_default(const char *directory) {
     priority of_host = priority_of(thread_id()), of_pool;
     of_pool.nice = of_host.nice > BACKGROUND_NICE ? of_host.nice : BACKGROUND_NICE;
     of_pool.io = BEST_EFFORT << CLASS_SHIFT | LOWEST_LEVEL;
-    of_pool.policy = SCHED_IDLE;
     run_with(directory, of_pool, of_host);
 }
 

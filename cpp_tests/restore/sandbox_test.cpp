@@ -28,6 +28,172 @@ protected:
     std::string live_bytes;
 };
 
+// --------------------------------------------------------------------------------------------------------- no room
+
+/// A destination in a small file system of its own, open in a host; the archive differs from it everywhere.
+class FullDisk : public SandboxedRestore, public ::testing::WithParamInterface<const char *> {
+protected:
+    DatabaseOptions database() const override {
+        DatabaseOptions wanted;
+        wanted.bytes = 4 << 20;
+        wanted.rows = 2000;
+        return wanted;
+    }
+    void SetUp() override {
+        SandboxedRestore::SetUp();
+        auto other = database();
+        other.seed = 2;
+        other.journal_mode = GetParam();
+        make_database(dir / "live.db", other);
+        unzstd(archive, dir / "image.db");
+        ASSERT_EQ(run({"sh", "-c", "gzip < " + (dir / "image.db").string() + " > " + (dir / "image.db.gz").string()}),
+                  0);
+    }
+};
+
+TEST_P(FullDisk, half_way_the_change_is_taken_back_and_the_host_goes_on) {
+    for (const auto *from : {"game.db.zst", "image.db", "image.db.gz"})
+        for (const bool open : {true, false}) {
+            SCOPED_TRACE(std::string(from) + (open ? " open in a host" : ""));
+            isolated([&] {
+                enter_private_mounts();
+                // Room for the database, and for half of the log or journal that the change needs.
+                mount_small(out, fs::file_size(dir / "live.db") * 3 / 2);
+                const auto live = out / "live.db";
+                fs::copy_file(dir / "live.db", live);
+                const auto before = content_hash(live);
+                auto host = open ? std::make_unique<Db>(live) : nullptr;
+                if (open) host->scalar("SELECT count(*) FROM moves");
+                for (int round = 0; round < 2; ++round) {
+                    expect_failed(restore(dir / from, live, replacing()), LB_STATUS_NO_SPACE, out.string());
+                    if (open) {
+                        EXPECT_EQ(content_hash(*host), before);
+                        EXPECT_EQ(host->text("PRAGMA integrity_check"), "ok");
+                        host->exec("UPDATE players SET rating = rating");
+                    } else {
+                        EXPECT_EQ(list_dir(out), std::vector<std::string>{"live.db"});
+                        EXPECT_EQ(content_hash(live), before);
+                        EXPECT_EQ(integrity_check(live), "ok");
+                    }
+                }
+                host.reset();
+                EXPECT_EQ(list_dir(out), std::vector<std::string>{"live.db"});
+                EXPECT_LT(fs::space(out).capacity - fs::space(out).free, fs::file_size(live) + 100'000)
+                    << "the room is free again";
+            });
+        }
+}
+
+TEST_P(FullDisk, kept_copy_that_does_not_fit_stops_it) {
+    isolated([&] {
+        enter_private_mounts();
+        mount_small(out, 1 << 20);
+        const auto kept = (out / "kept.db").string();
+        const auto before = content_hash(dir / "live.db");
+        auto wanted = replacing();
+        wanted.keep_previous = kept.c_str();
+        expect_failed(restore(archive, dir / "live.db", wanted), LB_STATUS_NO_SPACE, out.string());
+        EXPECT_TRUE(list_dir(out).empty());
+        EXPECT_EQ(content_hash(dir / "live.db"), before);
+    });
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, FullDisk, ::testing::Values("WAL", "DELETE"),
+                         [](const auto &tested) { return std::string(tested.param); });
+
+using SmallRoom = SandboxedRestore;
+
+TEST_F(SmallRoom, new_file_that_does_not_fit_leaves_nothing) {
+    unzstd(archive, dir / "image.db");
+    ASSERT_EQ(run({"sh", "-c", "gzip < " + (dir / "image.db").string() + " > " + (dir / "image.db.gz").string()}), 0);
+    for (const auto *from : {"game.db.zst", "image.db", "image.db.gz"})
+        isolated([&] {
+            enter_private_mounts();
+            mount_small(out, fs::file_size(dir / "image.db") / 2);
+            expect_failed(restore(dir / from, dest), LB_STATUS_NO_SPACE, out.string());
+            EXPECT_TRUE(list_dir(out).empty());
+            EXPECT_LT(fs::space(out).capacity - fs::space(out).free, 10'000U);
+        });
+}
+
+TEST_F(SmallRoom, full_verification_that_does_not_fit_says_so) {
+    isolated([&] {
+        enter_private_mounts();
+        mount_small(out, fs::file_size(archive) + 50'000);
+        fs::copy_file(archive, out / "a.db.zst");
+        expect_ok(verify(out / "a.db.zst"));
+        expect_failed(verify(out / "a.db.zst", full()), LB_STATUS_NO_SPACE, out.string());
+        EXPECT_EQ(list_dir(out), std::vector<std::string>{"a.db.zst"});
+    });
+}
+
+// -------------------------------------------------------------------------------------------------------- no right
+
+using NoRight = SandboxedRestore;
+
+TEST_F(NoRight, archive_in_a_directory_that_cannot_be_written_is_verified_elsewhere) {
+    isolated([&] {
+        enter_private_mounts();
+        fs::copy_file(archive, out / "a.db.zst");
+        mount_read_only(out);
+        expect_ok(verify(out / "a.db.zst", full()));
+        expect_ok(restore(out / "a.db.zst", dir / "restored.db"));
+        EXPECT_EQ(list_dir(out), std::vector<std::string>{"a.db.zst"});
+    });
+}
+
+TEST_F(NoRight, destination_that_cannot_be_written_is_named_and_stays) {
+    isolated([&] {
+        enter_private_mounts();
+        fs::copy_file(dir / "other.db", out / "live.db");
+        mount_read_only(out);
+        const auto outcome = restore(archive, out / "live.db", replacing());
+        expect_failed(outcome, LB_STATUS_PERMISSION_DENIED, out.string());
+        expect_failed(restore(archive, dest), LB_STATUS_PERMISSION_DENIED, out.string());
+        EXPECT_TRUE(read_file(out / "live.db") == live_bytes);
+    });
+}
+
+TEST_F(NoRight, destination_of_somebody_else_is_named_and_stays) {
+    if (::geteuid() != 0) GTEST_SKIP() << "root's database, for somebody else";
+    ASSERT_EQ(::chmod(dir.path().c_str(), 0755), 0);
+    ASSERT_EQ(::chmod(archive.c_str(), 0644), 0);
+    for (const auto *journal_mode : {"WAL", "DELETE"})
+        for (const bool in_open_directory : {true, false}) {
+            SCOPED_TRACE(std::string(journal_mode) + (in_open_directory ? "" : " in a closed directory"));
+            const auto live = out / "live.db";
+            remove_database(live);
+            auto wanted = database();
+            wanted.journal_mode = journal_mode;
+            wanted.seed = 2;
+            make_database(live, wanted);
+            ASSERT_EQ(::chmod(out.c_str(), in_open_directory ? 0777 : 0755), 0);
+            ASSERT_EQ(::chmod(live.c_str(), in_open_directory ? 0644 : 0666), 0);
+            const auto before = read_file(live);
+            isolated([&] {
+                become_nobody();
+                expect_failed(restore(archive, live, replacing()), LB_STATUS_PERMISSION_DENIED, out.string());
+            });
+            EXPECT_TRUE(read_file(live) == before);
+        }
+}
+
+TEST_F(NoRight, archive_that_cannot_be_read_is_named) {
+    if (::geteuid() != 0) GTEST_SKIP() << "root's archive, for somebody else";
+    ASSERT_EQ(::chmod(dir.path().c_str(), 0755), 0);
+    ASSERT_EQ(::chmod(out.c_str(), 0777), 0);
+    ASSERT_EQ(::chmod(archive.c_str(), 0600), 0);
+    isolated([&] {
+        become_nobody();
+        expect_failed(verify(archive), LB_STATUS_PERMISSION_DENIED, archive.string());
+        expect_failed(restore(archive, dest), LB_STATUS_PERMISSION_DENIED, archive.string());
+        auto why = error();
+        inspect(archive, &why);
+        EXPECT_STREQ(lb_status_name(why.status), "LB_STATUS_PERMISSION_DENIED");
+        EXPECT_TRUE(list_dir(out).empty());
+    });
+}
+
 // ----------------------------------------------------------------------------------------------------------- bombs
 
 /// 100 GiB of zeros against 8 MiB.

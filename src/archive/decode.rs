@@ -3,6 +3,7 @@
 
 use super::buffer::{Buffer, Buffers};
 use super::frame::Decompressors;
+use super::hash;
 use super::index::Index;
 use super::input::{ImageHeader, Input, Kind};
 use crate::error::{Error, Result, Status};
@@ -105,7 +106,7 @@ impl Frames {
             .file()
             .read_exact_at(&mut frame, start)
             .map_err(|error| damage(Check::Frame, Error::os("cannot read", path, error)))?;
-        if blake3::hash(&frame) == chunk.frame {
+        if hash::blake3(&frame) == chunk.frame {
             return Ok(frame);
         }
         let message = format!("{path:?} is damaged: the frame of chunk {index} (at byte {start}) has another hash");
@@ -133,7 +134,7 @@ impl Frames {
     /// True if the chunk `index` is `content`.
     pub fn has_content(&self, index: usize, content: &[u8]) -> bool {
         let chunk = self.index().manifest.chunks.get(index);
-        chunk.is_some_and(|chunk| chunk.content == blake3::hash(content))
+        chunk.is_some_and(|chunk| chunk.content == hash::blake3(content))
     }
 
     /// Compares a frame's hash.
@@ -152,7 +153,7 @@ impl Frames {
             let message = format!("{path:?} is damaged: chunk {index}: {}", error.message);
             damage(Check::Frame, Error { message, ..error })
         })?;
-        let content = blake3::hash(&data[..got]);
+        let content = hash::blake3(&data[..got]);
         if got == bytes && content == self.index().manifest.chunks[index].content {
             return Ok(Piece { offset, data, hash: Some(content) });
         }

@@ -1,9 +1,10 @@
 //! SHA-256 of a file while it is written or read, beside the thread that does that.
 
 use super::buffer::Buffer;
+use super::hash;
 use crate::error::Result;
 use crate::job::Job;
-use crate::runtime::{Context, Pool};
+use crate::runtime::{self, Context, Pool};
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;
@@ -38,7 +39,7 @@ impl Digest {
     /// Adds a piece; waits while too many wait already.
     pub(super) fn push(&self, context: &Context, piece: Buffer) -> Result<()> {
         let room = || (self.shared.queue.lock().pieces.len() < LIMIT).then_some(());
-        context.pool().wait(&context.job, room)?;
+        context.job.control.wait_for(room)?;
         let mut queue = self.shared.queue.lock();
         queue.pieces.push_back(piece);
         if !queue.at_work {
@@ -50,7 +51,7 @@ impl Digest {
 
     /// The digest of all pieces; waits for the last.
     pub fn finish(self, context: &Context) -> Result<[u8; 32]> {
-        context.pool().wait(&context.job, || (!self.shared.queue.lock().at_work).then_some(()))?;
+        context.job.control.wait_for(|| (!self.shared.queue.lock().at_work).then_some(()))?;
         Ok(self.shared.sha256.lock().clone().finalize().into())
     }
 }
@@ -62,7 +63,11 @@ fn submit(pool: Arc<Pool>, job: Arc<Job>, shared: Arc<Shared>) {
         if let Some(piece) = piece
             && !job.control.is_cancelled()
         {
-            shared.sha256.lock().update(&piece[..]);
+            let mut sha256 = shared.sha256.lock();
+            for step in piece.chunks(hash::STEP) {
+                sha256.update(step);
+                runtime::give_way();
+            }
         }
         let mut queue = shared.queue.lock();
         queue.at_work = !queue.pieces.is_empty();

@@ -3,9 +3,11 @@
 
 use super::buffer::{Buffer, Buffers};
 use crate::error::{Error, Result, Status};
+use crate::runtime;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
+use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, InBuffer, OutBuffer};
 
 /// A job's compression contexts, as many as compress at the same time.
 pub(super) struct Compressors {
@@ -26,7 +28,7 @@ impl Compressors {
             None => self.new_context()?,
         };
         let mut frame = buffers.take(most_bytes(chunk.len()))?;
-        let length = context.compress2(&mut frame[..], chunk).map_err(|code| failed("compress", code))?;
+        let length = compress_in_steps(&mut context, chunk, &mut frame).map_err(|code| failed("compress", code))?;
         frame.truncate(length);
         self.idle.lock().push(context);
         Ok(frame)
@@ -45,6 +47,29 @@ impl Compressors {
             context.set_parameter(*parameter).map_err(|code| failed("set up compression", code))?;
         }
         Ok(context)
+    }
+}
+
+/// Bytes compressed between two moments at which the host's threads may take over.
+const STEP: usize = 128 << 10;
+
+fn compress_in_steps(context: &mut CCtx<'_>, chunk: &[u8], frame: &mut [u8]) -> zstd_safe::SafeResult {
+    context.set_pledged_src_size(Some(chunk.len() as u64))?;
+    let mut output = OutBuffer::around(frame);
+    let mut done = 0;
+    loop {
+        let step = &chunk[done..chunk.len().min(done + STEP)];
+        done += step.len();
+        let mut input = InBuffer::around(step);
+        let end = done == chunk.len();
+        let operation = if end { ZSTD_EndDirective::ZSTD_e_end } else { ZSTD_EndDirective::ZSTD_e_continue };
+        // The frame has room for all that can come of it, so that each call takes all of its input.
+        let left = context.compress_stream2(&mut output, &mut input, operation)?;
+        if end {
+            debug_assert_eq!(left, 0);
+            return Ok(output.pos());
+        }
+        runtime::give_way();
     }
 }
 

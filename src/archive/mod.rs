@@ -6,6 +6,7 @@ mod decode;
 mod digest;
 mod frame;
 mod geometry;
+mod hash;
 mod index;
 mod input;
 mod manifest;
@@ -144,7 +145,7 @@ pub fn write(
         chunks: assembly.chunks,
     };
     for frame in closing_frames(&manifest)? {
-        let hash = output.wants_hashes().then(|| blake3::hash(&frame));
+        let hash = output.wants_hashes().then(|| hash::blake3(&frame));
         output.append(buffers.copy_of(&frame)?, 0, hash, report)?;
     }
     Ok(())
@@ -262,11 +263,11 @@ impl Workshop {
     fn encode(&self, index: usize, chunk: Buffer) -> Result<Encoded> {
         let image_bytes = chunk.len();
         let Some(compressors) = &self.compressors else {
-            let hash = self.hash.then(|| blake3::hash(&chunk));
+            let hash = self.hash.then(|| hash::blake3(&chunk));
             let (origin, compressing) = (Origin::Image, Duration::ZERO);
             return Ok(Encoded { data: chunk, image_bytes, hash, chunk: None, origin, compressing });
         };
-        let content = blake3::hash(&chunk);
+        let content = hash::blake3(&chunk);
         let found = match &self.plan.parent {
             Some(parent) => parent.find(index, &content, image_bytes, &self.buffers)?,
             None => Found::Changed,
@@ -283,7 +284,7 @@ impl Workshop {
             Found::Changed => (compress()?, Origin::Image),
             Found::Damaged => (compress()?, Origin::ImageAsParentIsDamaged),
         };
-        let frame = blake3::hash(&data);
+        let frame = hash::blake3(&data);
         // A chunk has at most 256 MiB, and a frame hardly more than its chunk.
         let chunk = Some(Chunk { content, frame, frame_bytes: data.len() as u32 });
         Ok(Encoded { data, image_bytes, hash: self.hash.then_some(frame), chunk, origin, compressing })

@@ -3,6 +3,7 @@
 use super::buffer::{Buffer, Buffers};
 use super::decode;
 use super::digest::Digest;
+use super::hash;
 use super::settle::{Piece, ReadBack, Settling};
 use crate::error::{Error, Result};
 use crate::job::{Report, Stopwatch};
@@ -101,7 +102,7 @@ impl<'a> Output<'a> {
 
     /// Appends a piece of an image that was read from another backup file.
     pub fn append_piece(&mut self, piece: decode::Piece, report: &mut Report) -> Result<()> {
-        let hash = self.hash_pieces.then(|| piece.hash.unwrap_or_else(|| blake3::hash(&piece.data)));
+        let hash = self.hash_pieces.then(|| piece.hash.unwrap_or_else(|| hash::blake3(&piece.data)));
         let image_bytes = piece.data.len();
         self.append(piece.data, image_bytes, hash, report)
     }

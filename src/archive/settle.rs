@@ -3,6 +3,7 @@
 //! next chunks are made, and neither the page cache nor the disk's queue fills up with an archive.
 
 use super::buffer::Buffers;
+use super::hash;
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Report, Stopwatch};
 use crate::runtime::{Context, Window, write_out};
@@ -173,7 +174,7 @@ fn compare(file: &File, path: &Path, stretch: &Stretch, buffers: &Arc<Buffers>, 
         }
         let mut data = buffers.take(piece.bytes)?;
         file.read_exact_at(&mut data, offset).map_err(|error| Error::os("cannot read back", path, error))?;
-        if piece.hash.is_some_and(|wanted| wanted != blake3::hash(&data)) {
+        if piece.hash.is_some_and(|wanted| wanted != hash::blake3(&data)) {
             let end = offset + piece.bytes as u64;
             let message =
                 format!("what was written to {path:?} does not read back the same, in bytes {offset} to {end}");

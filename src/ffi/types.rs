@@ -18,8 +18,7 @@ pub const LB_MESSAGE_SIZE: usize = 1024;
 /// process), because the caller knows that nothing else in this process has any of the source databases open.
 pub const LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS: u32 = 1;
 
-/// `lb_config::priority`: the library's threads yield to everything else: nice 10 and the lowest best-effort I/O class; those
-/// that only compute run when no other thread wants to (SCHED_IDLE), or, where that is never, leave it to the others.
+/// `lb_config::priority`: the pool's threads yield to everything else (nice 10, lowest best-effort I/O class).
 pub const LB_PRIORITY_BACKGROUND: u32 = 0;
 /// `lb_config::priority`: the pool's threads run like the host's own.
 pub const LB_PRIORITY_NORMAL: u32 = 1;

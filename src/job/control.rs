@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Shared by a job and those who hold its handle. Every method may be called from any thread and none blocks, except
 /// where its name says wait.
@@ -80,21 +80,6 @@ impl Control {
         }
     }
 
-    /// As [`Control::wait_for`], but gives up after `patience`: None.
-    pub fn wait_for_up_to<T>(&self, patience: Duration, mut ready: impl FnMut() -> Option<T>) -> Result<Option<T>> {
-        let deadline = Instant::now() + patience;
-        let mut guard = self.lock.lock();
-        loop {
-            if self.is_cancelled() {
-                return Err(Error::cancelled());
-            }
-            let value = ready();
-            if value.is_some() || self.changed.wait_until(&mut guard, deadline).timed_out() {
-                return Ok(value.or_else(&mut ready));
-            }
-        }
-    }
-
     /// Waits until `deadline`, which is computed anew after every [`Control::nudge`]; an error once cancelled.
     pub fn wait_until(&self, mut deadline: impl FnMut() -> Instant) -> Result<()> {
         let mut guard = self.lock.lock();
@@ -115,6 +100,7 @@ impl Control {
 mod tests {
     use super::*;
     use std::sync::Arc;
+    use std::time::Duration;
 
     #[test]
     fn cancel_ends_a_wait_without_end() {

@@ -16,7 +16,7 @@ pub use pool::{Pool, Window};
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Report};
 use callbacks::Callbacks;
-use isolation::thread::{SignalsBlocked, run_when_idle, yield_to_host};
+use isolation::thread::{SignalsBlocked, yield_to_host};
 use isolation::{Proof, enter, fork};
 use parking_lot::{Condvar, Mutex};
 pub use queue::Entry;
@@ -28,6 +28,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
+
+/// A moment at which any other thread that waits for this processor gets it. Linux lets a thread that has begun to compute
+/// go on for some milliseconds when one with a better priority wakes up (sched(7)): too late for a frame. Called every
+/// fraction of a millisecond by whoever computes for long.
+pub fn give_way() {
+    std::thread::yield_now();
+}
 
 /// What a job does, on the I/O side. The report is told whatever the result.
 pub type Work = Box<dyn FnOnce(&Context, &mut Report) -> Result<()> + Send>;
@@ -60,7 +67,7 @@ impl Context {
 
     /// For tasks that compute: as many as keep every thread busy while one result is being used.
     pub fn window<T: Send + 'static>(&self) -> Window<'_, T> {
-        Window::new(&self.shared.pool, &self.job, self.shared.pool.workers() + 1).helped()
+        Window::new(&self.shared.pool, &self.job, self.shared.pool.workers() + 1)
     }
 
     /// For tasks that may block for long, at most `capacity` at a time.
@@ -398,16 +405,7 @@ fn start_threads(
     }
     for index in 0..shared.config.workers {
         let shared = Arc::clone(shared);
-        pool_threads.push(spawn(format!("lb-pool-{index}"), move || {
-            // Not the job's own threads: their snapshots and locks are not to last for as long as others are busy.
-            if shared.config.background
-                && let Err(error) = run_when_idle()
-            {
-                let message = format!("cannot let a thread of the pool run only when others are idle: {error}");
-                shared.callbacks.log(LogLevel::Warning, message);
-            }
-            shared.pool.work();
-        })?);
+        pool_threads.push(spawn(format!("lb-pool-{index}"), move || shared.pool.work())?);
     }
     for index in 0..shared.config.max_concurrent_jobs {
         let blocking = Arc::clone(shared);

@@ -6,7 +6,6 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 type Task = Box<dyn FnOnce() + Send>;
 
@@ -75,33 +74,6 @@ impl Pool {
         }
     }
 
-    /// Waits as [`Control::wait_for`](crate::job::Control::wait_for) does, for what tasks of `job` bring about. Where others
-    /// keep all processors busy, the job's thread, which has a share of them, does its tasks meanwhile: true if it came to
-    /// that.
-    pub fn wait<T>(&self, job: &Arc<Job>, mut ready: impl FnMut() -> Option<T>) -> Result<(T, bool)> {
-        let mut starved = false;
-        loop {
-            if let Some(value) = job.control.wait_for_up_to(STARVED, &mut ready)? {
-                return Ok((value, starved));
-            }
-            starved = true;
-            if let Some(task) = self.take(job) {
-                task();
-            }
-        }
-    }
-
-    /// A task of `job` that no thread has begun.
-    fn take(&self, job: &Arc<Job>) -> Option<Task> {
-        let mut state = self.state.lock();
-        let index = state.lanes.iter().position(|lane| lane.job.as_ref().is_some_and(|one| Arc::ptr_eq(one, job)))?;
-        let task = state.lanes[index].tasks.pop_front();
-        if state.lanes[index].tasks.is_empty() {
-            state.lanes.remove(index);
-        }
-        task
-    }
-
     /// A worker's life: until [`Pool::close`] and nothing is left to do.
     pub fn work(&self) {
         loop {
@@ -128,31 +100,18 @@ impl Pool {
 /// What a pool thread has made of a task, or the panic that kept it from it.
 type Slot<T> = Arc<Mutex<Option<std::thread::Result<T>>>>;
 
-/// A pool at background priority that does nothing for so long has no processor left to it.
-const STARVED: Duration = Duration::from_millis(50);
-/// For so long a job then does its tasks itself, before it counts on the pool again.
-const SELF_SERVICE: Duration = Duration::from_secs(2);
-
 /// A job's tasks in the pool: at most `capacity` at a time, results in the order of submission.
 pub struct Window<'a, T> {
     pool: &'a Pool,
     job: &'a Arc<Job>,
     capacity: usize,
     pending: VecDeque<Slot<T>>,
-    /// True if the job's thread may do a task itself.
-    helps: bool,
-    starved: Option<Instant>,
 }
 
 impl<'a, T: Send + 'static> Window<'a, T> {
     /// At most `capacity` results at a time that nobody has taken.
     pub fn new(pool: &'a Pool, job: &'a Arc<Job>, capacity: usize) -> Window<'a, T> {
-        Window { pool, job, capacity, pending: VecDeque::new(), helps: false, starved: None }
-    }
-
-    /// See [`Pool::wait`]; and for a while after that, tasks are done where they are submitted.
-    pub fn helped(self) -> Window<'a, T> {
-        Window { helps: true, ..self }
+        Window { pool, job, capacity, pending: VecDeque::new() }
     }
 
     /// True if a result must be taken before another task fits.
@@ -171,34 +130,20 @@ impl<'a, T: Send + 'static> Window<'a, T> {
         let slot: Slot<T> = Arc::default();
         self.pending.push_back(Arc::clone(&slot));
         let job = Arc::clone(self.job);
-        let task = move || {
+        self.pool.submit(Some(self.job), move || {
             // Nobody waits for the results of a cancelled job.
             if !job.control.is_cancelled() {
                 let result = catch_unwind(AssertUnwindSafe(task));
                 *slot.lock() = Some(result);
                 job.control.nudge();
             }
-        };
-        if self.starved.is_some_and(|since| since.elapsed() < SELF_SERVICE) {
-            task();
-        } else {
-            self.pool.submit(Some(self.job), task);
-        }
+        });
     }
 
     /// The oldest result; waits for it. None if nothing is pending, an error once the job is cancelled.
     pub fn next(&mut self) -> Result<Option<T>> {
         let Some(slot) = self.pending.front() else { return Ok(None) };
-        let ready = || slot.lock().take();
-        let result = if self.helps {
-            let (result, starved) = self.pool.wait(self.job, ready)?;
-            if starved {
-                self.starved = Some(Instant::now());
-            }
-            result
-        } else {
-            self.job.control.wait_for(ready)?
-        };
+        let result = self.job.control.wait_for(|| slot.lock().take())?;
         self.pending.pop_front();
         match result {
             Ok(value) => Ok(Some(value)),
@@ -231,19 +176,5 @@ mod tests {
         pool.close();
         pool.work();
         assert_eq!(*done.lock(), ["large 1", "small 1", "large 2", "small 2", "large 3"]);
-    }
-
-    #[test]
-    fn a_job_whose_pool_never_gets_a_processor_helps_itself() {
-        let (pool, job) = (Pool::new(2), lone_job());
-        let mut window = Window::new(&pool, &job, 3).helped();
-        for round in 0..100 {
-            for task in 0..3 {
-                window.submit(move || round + task);
-            }
-            for task in 0..3 {
-                assert_eq!(window.next(), Ok(Some(round + task)));
-            }
-        }
     }
 }

@@ -96,7 +96,7 @@ impl Snapshot {
     }
 
     fn try_begin(path: &Path, stat: Stat, job: &Arc<Job>, wal_limit: u64, access: Access) -> Result<Snapshot> {
-        let failed = |error| open_error(path, error);
+        let failed = |error| open_error(path, access, error);
         // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connected = vec![runtime::Connection::to(&stat)];
@@ -390,10 +390,19 @@ pub fn has_log_or_journal(path: &Path) -> bool {
 }
 
 /// An error before there is a connection that knows its errno.
-fn open_error(path: &Path, error: rusqlite::Error) -> Error {
-    let readable = rustix::fs::accessat(CWD, path, rustix::fs::Access::READ_OK, AtFlags::EACCESS);
-    let errno = readable.err().map_or(0, rustix::io::Errno::raw_os_error);
-    sqlite_error("cannot open the source", path, error, errno)
+fn open_error(path: &Path, access: Access, error: rusqlite::Error) -> Error {
+    use rustix::fs::Access as Needed;
+    let denied = |path: &Path, needed| rustix::fs::accessat(CWD, path, needed, AtFlags::EACCESS).err();
+    let (operation, denied) = match access {
+        Access::Read => ("cannot open the source", denied(path, Needed::READ_OK)),
+        // In its directory the log or the journal must be made.
+        Access::Write => (
+            "cannot open the destination",
+            denied(path, Needed::READ_OK | Needed::WRITE_OK)
+                .or_else(|| path.parent().and_then(|directory| denied(directory, Needed::WRITE_OK))),
+        ),
+    };
+    sqlite_error(operation, path, error, denied.map_or(0, rustix::io::Errno::raw_os_error))
 }
 
 /// Keeps SQLite's code and text.

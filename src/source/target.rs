@@ -9,7 +9,7 @@ use crate::error::{Error, Result, Status};
 use crate::job::{Job, Patience};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, OpenFlags, Statement};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -210,7 +210,10 @@ impl Target {
             was_wal: snapshot.wal.is_some(),
         };
         let (mut connection, _connected) = snapshot.into_connection();
-        whole.replace(&mut connection, &first_page, &mut Patience::new(busy_timeout), copied)
+        let result = whole.replace(&mut connection, &first_page, &mut Patience::new(busy_timeout), copied);
+        drop(connection);
+        // Also after a failure: it is as it was, in the mode that it had.
+        result.and(whole.settle_mode())
     }
 }
 
@@ -221,6 +224,9 @@ struct Whole {
     source: Connection,
     was_wal: bool,
 }
+
+/// For whoever opens the database just when its journal mode is set. Nobody can for longer than one transaction.
+const MODE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pages between two looks at the cancel token.
 const PAGES_PER_STEP: std::ffi::c_int = 256;
@@ -235,14 +241,27 @@ impl Whole {
     ) -> Result<()> {
         let version = self.data_version(connection)?;
         connection.execute_batch("ROLLBACK").map_err(|error| self.failed(error))?;
-        if !self.was_wal {
-            return self.copy(connection, version, patience, copied);
+        if self.was_wal {
+            self.leave_wal(connection, first_page, patience)?;
         }
-        self.leave_wal(connection, first_page, patience)?;
-        let result = self.copy(connection, version, patience, copied);
-        // Also after a failure: it is as it was, in the mode that it had.
-        let back: rusqlite::Result<String> = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
-        result.and(back.map(drop).map_err(|error| self.failed(error)))
+        self.copy(connection, version, patience, copied)
+    }
+
+    /// Back to the journal mode that it had, whatever that of the image is. By a connection of its own: one that has read
+    /// a schema in one text encoding refuses the next in another.
+    fn settle_mode(&self) -> Result<()> {
+        let wanted = if self.was_wal { "wal" } else { "delete" };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let settled = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
+            connection.busy_timeout(MODE_TIMEOUT)?;
+            connection.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get::<_, String>(0))
+        });
+        let mode = settled.map_err(|error| self.failed(error))?;
+        if mode == wanted {
+            return Ok(());
+        }
+        let message = format!("{:?} stays in {mode} mode: somebody has opened it in the meantime", self.path);
+        Err(Error::new(Status::Busy, message))
     }
 
     /// Succeeds only for the last connection (<https://sqlite.org/pragma.html#pragma_journal_mode>).

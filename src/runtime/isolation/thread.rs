@@ -59,15 +59,3 @@ pub fn yield_to_host() -> io::Result<()> {
     }
     Ok(())
 }
-
-/// Lets the calling thread run only when no other wants to (SCHED_IDLE, sched(7)), at whatever nice value: a thread of the
-/// host's that wakes up gets the processor at once, while it would wait for the end of a niced thread's time slice.
-pub fn run_when_idle() -> io::Result<()> {
-    // SAFETY: all-zero bytes are a valid `sched_param`, with the priority 0 that this policy asks for.
-    let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
-    // SAFETY: who = 0 is the calling thread; `parameters` is valid for the call.
-    match unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}

@@ -1,0 +1,220 @@
+// A destination that is laid out in another way than the archive: other pages, another text encoding, another
+// auto_vacuum mode. It can only be changed as a whole, and not under the eyes of others.
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+#include "fixture.hpp"
+
+using namespace lbtest;
+
+namespace {
+
+struct Shape {
+    int page_size = 4096;
+    std::string encoding = "UTF-8";
+    std::string auto_vacuum = "NONE";
+    std::string told;  // how a message tells of it
+};
+
+void make(const fs::path &path, const Shape &shape, const std::string &journal_mode, const std::string &text) {
+    remove_database(path);
+    Db db(path);
+    db.exec("PRAGMA synchronous = OFF; PRAGMA page_size = " + std::to_string(shape.page_size) +
+            "; PRAGMA encoding = '" + shape.encoding + "'; PRAGMA auto_vacuum = " + shape.auto_vacuum +
+            "; PRAGMA journal_mode = " + journal_mode +
+            "; CREATE TABLE t(a INTEGER PRIMARY KEY, b); CREATE INDEX i ON t(b);"
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+            " INSERT INTO t SELECT i, printf('" +
+            text + " %d', i) FROM n; DELETE FROM t WHERE a % 5 = 0");
+}
+
+/// Every other shape, against that of `Shape{}`.
+const std::vector<Shape> &others() {
+    static const std::vector<Shape> shapes = {
+        {512, "UTF-8", "NONE", "page size 512"},
+        {1024, "UTF-8", "NONE", "page size 1024"},
+        {65536, "UTF-8", "NONE", "page size 65536"},
+        {4096, "UTF-16le", "NONE", "UTF-16le"},
+        {4096, "UTF-16be", "NONE", "UTF-16be"},
+        {4096, "UTF-8", "FULL", "auto_vacuum full"},
+        {4096, "UTF-8", "INCREMENTAL", "auto_vacuum incremental"},
+        {8192, "UTF-16le", "INCREMENTAL", "page size 8192, UTF-16le, auto_vacuum incremental"},
+    };
+    return shapes;
+}
+
+class Layout : public ::testing::TestWithParam<const char *> {
+protected:
+    /// An archive of each kind with this shape.
+    void archive(const Shape &shape, const std::string &journal_mode = GetParam()) {
+        make(dir / "theirs.db", shape, journal_mode, "archived");
+        for (const auto *name : {"a.db", "a.db.zst"}) {
+            auto wanted = options();
+            wanted.existing = LB_EXISTING_REPLACE;
+            wanted.chunk_size = 65536;
+            expect_ok(backup(dir / "theirs.db", dir / name, wanted));
+        }
+        archived = content_hash(dir / "theirs.db");
+    }
+    std::vector<fs::path> archives() const { return {dir / "a.db", dir / "a.db.zst"}; }
+
+    void expect_archived_with(const Shape &shape) {
+        Db host(live);
+        EXPECT_EQ(content_hash(host), archived);
+        EXPECT_EQ(host.text("PRAGMA integrity_check"), "ok");
+        EXPECT_EQ(host.scalar("PRAGMA page_size"), shape.page_size);
+        EXPECT_EQ(host.text("PRAGMA encoding"), shape.encoding);
+        EXPECT_EQ(host.scalar("PRAGMA auto_vacuum"), shape.auto_vacuum == "NONE"   ? 0
+                                                     : shape.auto_vacuum == "FULL" ? 1
+                                                                                   : 2);
+        EXPECT_EQ(host.text("PRAGMA journal_mode"), GetParam() == std::string("WAL") ? "wal" : "delete");
+        host.exec("INSERT INTO t VALUES(100000, 'goes on')");
+        EXPECT_EQ(host.text("PRAGMA integrity_check"), "ok");
+    }
+
+    TempDir dir;
+    const fs::path live = dir / "live.db";
+    std::uint64_t archived = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(Modes, Layout, ::testing::Values("WAL", "DELETE"),
+                         [](const auto &tested) { return std::string(tested.param); });
+
+TEST_P(Layout, another_one_is_taken_over_where_nobody_else_has_it_open) {
+    for (const auto &shape : others())
+        for (const bool there : {false, true}) {  // the odd one is the archive's, or the destination's
+            SCOPED_TRACE(shape.told + (there ? " in the archive" : " in the destination"));
+            archive(there ? shape : Shape{});
+            for (const auto &from : archives()) {
+                make(live, there ? Shape{} : shape, GetParam(), "live");
+                const auto inode = status_of(live).st_ino;
+                ASSERT_EQ(::chmod(live.c_str(), 0640), 0);
+                const std::string kept = (dir / "kept.db").string();
+                const auto before = content_hash(live);
+                auto wanted = replacing();
+                wanted.keep_previous = kept.c_str();
+                expect_ok(restore(from, live, wanted));
+                expect_archived_with(there ? shape : Shape{});
+                EXPECT_EQ(status_of(live).st_ino, inode);
+                EXPECT_EQ(status_of(live).st_mode & 07777, 0640U);
+                EXPECT_EQ(content_hash(kept), before);
+                remove_database(kept);
+                ASSERT_FALSE(HasFailure());
+            }
+        }
+}
+
+TEST_P(Layout, journal_mode_stays_whatever_that_of_the_archive_is) {
+    for (const auto *theirs : {"WAL", "DELETE"})
+        for (const auto &shape : {Shape{}, others()[1], others()[3]}) {
+            SCOPED_TRACE(std::string(theirs) + " " + shape.told);
+            archive(shape, theirs);
+            for (const auto &from : archives()) {
+                make(live, Shape{}, GetParam(), "live");
+                expect_ok(restore(from, live, replacing()));
+                expect_archived_with(shape);
+            }
+        }
+}
+
+TEST_P(Layout, same_one_is_changed_page_by_page_also_with_free_pages) {
+    for (const auto &shape : others()) {
+        SCOPED_TRACE(shape.told);
+        archive(shape);
+        for (const auto &from : archives()) {
+            make(live, shape, GetParam(), "live");
+            Db host(live);
+            const bool moves = shape.auto_vacuum == "FULL";
+            if (!moves) host.exec("DELETE FROM t WHERE a > 50");
+            expect_ok(restore(from, live, replacing()));
+            EXPECT_EQ(content_hash(host), archived);
+            host.close();
+            expect_archived_with(shape);
+            ASSERT_FALSE(HasFailure());
+        }
+    }
+}
+
+class OpenLayout : public Layout {};
+INSTANTIATE_TEST_SUITE_P(Modes, OpenLayout, ::testing::Values("WAL"),
+                         [](const auto &tested) { return std::string(tested.param); });
+
+TEST_P(OpenLayout, another_one_is_busy_while_somebody_has_it_open_and_both_are_named) {
+    for (const auto &shape : others()) {
+        SCOPED_TRACE(shape.told);
+        archive(shape);
+        for (const auto &from : archives()) {
+            make(live, Shape{}, GetParam(), "live");
+            const auto before = content_hash(live);
+            {
+                Db host(live);
+                host.scalar("SELECT count(*) FROM t");
+                const auto refused = restore(from, live, replacing_soon());
+                expect_failed(refused, LB_STATUS_BUSY, live.string());
+                expect_failed(refused, LB_STATUS_BUSY, shape.told);
+                expect_failed(refused, LB_STATUS_BUSY, "page size 4096, UTF-8, auto_vacuum none");
+                EXPECT_EQ(content_hash(host), before);
+                EXPECT_EQ(host.text("PRAGMA journal_mode"), "wal");
+                host.exec("INSERT INTO t VALUES(100000, 'goes on')");
+                host.exec("DELETE FROM t WHERE a = 100000");
+            }
+            {
+                Outsider outsider(live);
+                outsider.exec("SELECT count(*) FROM t");
+                expect_failed(restore(from, live, replacing_soon()), LB_STATUS_BUSY, shape.told);
+                outsider.exec("INSERT INTO t VALUES(100000, 'goes on'); DELETE FROM t WHERE a = 100000");
+            }
+            EXPECT_EQ(content_hash(live), before);
+            auto patient = replacing();
+            patient.busy_timeout_ms = 600'000;
+            auto host = std::make_unique<Db>(live);
+            host->scalar("SELECT count(*) FROM t");
+            auto job = Job::start_restore(from, live, patient);
+            ASSERT_TRUE(wait_until([&] { return job.progress().retries > 0; }));
+            host.reset();
+            expect_ok(job.join());
+            expect_archived_with(shape);
+            ASSERT_FALSE(HasFailure());
+        }
+    }
+}
+
+class IdleLayout : public Layout {};
+INSTANTIATE_TEST_SUITE_P(Modes, IdleLayout, ::testing::Values("DELETE"),
+                         [](const auto &tested) { return std::string(tested.param); });
+
+/// Nobody can see of a rollback-journal database that somebody has it open and does nothing.
+TEST_P(IdleLayout, other_pages_are_noticed_by_an_idle_connection) {
+    for (const auto &shape : others()) {
+        if (shape.encoding != "UTF-8") continue;
+        SCOPED_TRACE(shape.told);
+        archive(shape);
+        for (const auto &from : archives()) {
+            make(live, Shape{}, GetParam(), "live");
+            Db host(live);
+            host.scalar("SELECT count(*) FROM t");
+            expect_ok(restore(from, live, replacing()));
+            EXPECT_EQ(content_hash(host), archived);
+            EXPECT_EQ(host.text("PRAGMA integrity_check"), "ok");
+            host.exec("INSERT INTO t VALUES(100000, 'goes on')");
+            host.close();
+            EXPECT_EQ(integrity_check(live), "ok");
+        }
+    }
+}
+
+TEST_P(IdleLayout, reader_or_writer_is_waited_for) {
+    archive(others().front());
+    for (const auto &from : archives())
+        for (const auto *begin : {"BEGIN; SELECT * FROM t", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"}) {
+            make(live, Shape{}, GetParam(), "live");
+            Db host(live);
+            const auto before = content_hash(host);
+            host.exec(begin);
+            expect_failed(restore(from, live, replacing_soon()), LB_STATUS_BUSY, live.string());
+            EXPECT_EQ(content_hash(host), before);
+            host.exec("COMMIT");
+            EXPECT_EQ(content_hash(host), before);
+        }
+}
+
+}  // namespace

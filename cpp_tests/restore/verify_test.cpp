@@ -1,0 +1,174 @@
+// What verify finds, and where it says that it is. SPDX-License-Identifier: MIT OR Apache-2.0
+
+#include "fixture.hpp"
+
+using namespace lbtest;
+
+namespace {
+
+class Verify : public RestoreTest {
+protected:
+    void SetUp() override {
+        RestoreTest::SetUp();
+        unzstd(archive, image);
+        image_bytes = read_file(image);
+    }
+
+    /// Kinds of file that have no hashes of their own, with this image.
+    std::vector<fs::path> without_hashes(const std::string &bytes) {
+        write_file(dir / "v.db", bytes);
+        write_file(dir / "v.db.zst", zstd_frame(bytes));
+        if (run({"sh", "-c", "gzip < '" + (dir / "v.db").string() + "' > '" + (dir / "v.db.gz").string() + "'"}) != 0)
+            fail("gzip");
+        return {dir / "v.db", dir / "v.db.zst", dir / "v.db.gz"};
+    }
+
+    static void expect_found(const lb_result &verdict, std::uint32_t check, std::uint64_t chunk = LB_NO_CHUNK) {
+        EXPECT_STREQ(lb_status_name(verdict.status), "LB_STATUS_CORRUPT") << verdict.message;
+        EXPECT_EQ(verdict.failed_check, check) << verdict.message;
+        EXPECT_EQ(verdict.failed_chunk, chunk) << verdict.message;
+    }
+
+    const fs::path image = dir / "image.db";
+    std::string image_bytes;
+};
+
+TEST_F(Verify, sound_files_pass_and_nothing_is_said_to_have_failed) {
+    auto files = without_hashes(image_bytes);
+    files.push_back(archive);
+    const auto before = list_dir(dir.path());
+    for (const auto &file : files)
+        for (const auto &wanted : {verify_options(), full()}) {
+            SCOPED_TRACE(file);
+            const auto verdict = verify(file, wanted);
+            expect_ok(verdict);
+            EXPECT_EQ(verdict.failed_check, LB_CHECK_NONE);
+            EXPECT_EQ(verdict.failed_chunk, LB_NO_CHUNK);
+            EXPECT_EQ(verdict.failed_page, 0U);
+            EXPECT_EQ(verdict.page_size, 4096U);
+            EXPECT_EQ(verdict.image_bytes, image_bytes.size());
+            EXPECT_EQ(verdict.pages, image_bytes.size() / 4096);
+            EXPECT_EQ(verdict.archive_bytes, fs::file_size(file));
+        }
+    EXPECT_EQ(list_dir(dir.path()), before) << "nothing is left of the temporary copies";
+}
+
+TEST_F(Verify, file_is_not_changed_not_even_its_times) {
+    for (const auto &file : {archive, image}) {
+        const auto before = status_of(file);
+        const auto bytes = read_file(file);
+        expect_ok(verify(file));
+        expect_ok(verify(file, full()));
+        const auto after = status_of(file);
+        EXPECT_TRUE(read_file(file) == bytes);
+        EXPECT_EQ(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
+        EXPECT_EQ(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+        EXPECT_EQ(after.st_ctim.tv_nsec, before.st_ctim.tv_nsec);
+    }
+}
+
+TEST_F(Verify, damaged_page_of_a_plain_database_is_told_by_its_number) {
+    for (const std::size_t page : {2, 3, 7, 30}) {
+        SCOPED_TRACE(page);
+        auto damaged = image_bytes;
+        damaged.replace((page - 1) * 4096, 64, 64, '\xee');
+        write_file(dir / "damaged.db", damaged);
+        const auto verdict = verify(dir / "damaged.db");
+        expect_found(verdict, LB_CHECK_INTEGRITY);
+        EXPECT_EQ(verdict.failed_page, page) << verdict.message;
+    }
+}
+
+TEST_F(Verify, damage_under_right_hashes_takes_the_full_check) {
+    // An archive of a database that was damaged before its backup.
+    auto damaged = image_bytes;
+    damaged.replace(6 * 4096, 64, 64, '\xee');
+    auto parts = Parts::of(read_file(archive));
+    parts.chunks[0].put(damaged.substr(0, 65536), zstd_frame(damaged.substr(0, 65536)));
+    write_file(dir / "bad.db.zst", parts.together());
+    expect_ok(verify(dir / "bad.db.zst"));
+    const auto verdict = verify(dir / "bad.db.zst", full());
+    expect_found(verdict, LB_CHECK_INTEGRITY);
+    EXPECT_EQ(verdict.failed_page, 7U) << verdict.message;
+    EXPECT_NE(std::string(verdict.message).find("bad.db.zst"), std::string::npos) << verdict.message;
+    for (const auto &file : without_hashes(damaged)) expect_found(verify(file, full()), LB_CHECK_INTEGRITY);
+}
+
+TEST_F(Verify, dangling_reference_takes_the_full_check) {
+    {
+        Db db(source);
+        db.exec("PRAGMA foreign_keys = OFF; DELETE FROM games WHERE id = 3; PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+    auto replace = options();
+    replace.existing = LB_EXISTING_REPLACE;
+    expect_ok(backup(source, archive, replace));
+    unzstd(archive, image);
+    auto files = without_hashes(read_file(image));
+    files.push_back(archive);
+    for (const auto &file : files) {
+        SCOPED_TRACE(file);
+        expect_ok(verify(file));
+        const auto verdict = verify(file, full());
+        expect_found(verdict, LB_CHECK_FOREIGN_KEYS);
+        EXPECT_NE(std::string(verdict.message).find("moves"), std::string::npos) << verdict.message;
+        EXPECT_NE(std::string(verdict.message).find("games"), std::string::npos) << verdict.message;
+        auto thorough = restore_options();
+        thorough.verify = LB_VERIFY_FULL;
+        expect_found(restore(file, dest, thorough), LB_CHECK_FOREIGN_KEYS);
+        EXPECT_TRUE(list_dir(out).empty());
+    }
+}
+
+TEST_F(Verify, content_that_is_not_the_manifests_is_told_by_its_chunk) {
+    auto parts = Parts::of(read_file(archive));
+    parts.chunks[3].content_hash[0] = static_cast<char>(parts.chunks[3].content_hash[0] ^ 1);
+    write_file(dir / "bad.db.zst", parts.together());
+    expect_ok(verify(dir / "bad.db.zst"));
+    expect_found(verify(dir / "bad.db.zst", full()), LB_CHECK_CONTENT, 3);
+}
+
+TEST_F(Verify, damage_in_a_file_of_another_tool_is_found_by_the_quick_check) {
+    for (const auto &file : without_hashes(image_bytes)) {
+        if (file.extension() == ".db") continue;
+        SCOPED_TRACE(file);
+        auto bytes = read_file(file);
+        bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x10);
+        write_file(file, bytes);
+        const auto verdict = verify(file);
+        EXPECT_STREQ(lb_status_name(verdict.status), "LB_STATUS_CORRUPT") << verdict.message;
+        EXPECT_TRUE(verdict.failed_check == LB_CHECK_FRAME || verdict.failed_check == LB_CHECK_STRUCTURE);
+    }
+}
+
+TEST_F(Verify, live_database_is_verified_with_its_log_and_its_host_goes_on) {
+    Db host(source);
+    host.exec("PRAGMA wal_autocheckpoint = 0; UPDATE players SET name = 'in the WAL' WHERE id = 3; BEGIN IMMEDIATE;"
+              "UPDATE players SET name = 'half done' WHERE id = 4");
+    for (const auto &wanted : {verify_options(), full()}) {
+        const auto verdict = verify(source, wanted);
+        expect_ok(verdict);
+        EXPECT_EQ(verdict.page_size, 4096U);
+    }
+    host.exec("COMMIT");
+    EXPECT_EQ(integrity_check(source), "ok");
+}
+
+TEST_F(Verify, cancel_ends_it_and_leaves_nothing) {
+    auto slow = full();
+    slow.max_bytes_per_second = 65536;
+    const auto before = list_dir(dir.path());
+    for (const auto &file : {archive, dir / "theirs.zst"}) {
+        if (file != archive) write_file(file, zstd_frame(image_bytes));
+        const auto job = Job::start_verify(file, slow);
+        ASSERT_TRUE(wait_until([&] { return job.progress().bytes_done > 0; }));
+        EXPECT_EQ(job.progress().phase, LB_PHASE_VERIFYING);
+        EXPECT_EQ(job.cancel(), LB_STATUS_OK);
+        EXPECT_EQ(lb_backup_wait(job.get(), 60'000), LB_STATUS_OK);
+        EXPECT_EQ(job.progress().state, LB_JOB_STATE_CANCELLED);
+        EXPECT_LT(job.progress().percent, 100.0);
+    }
+    fs::remove(dir / "theirs.zst");
+    EXPECT_TRUE(wait_until([&] { return list_dir(dir.path()) == before; }));
+}
+
+}  // namespace
