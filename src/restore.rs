@@ -127,9 +127,9 @@ impl Request {
 enum Archive {
     /// An archive of ours, or another compressed file.
     Compressed(Arc<Input>),
-    /// A plain database that nobody uses.
+    /// A plain database that nobody writes to.
     Plain(Input),
-    /// A plain database with a log or journal beside it: its content is more than its file.
+    /// A plain database that somebody may be writing to.
     Live(Snapshot),
 }
 
@@ -141,7 +141,8 @@ impl Archive {
         if report.compressed {
             return Ok(Archive::Compressed(Arc::new(input)));
         }
-        if source::has_log_or_journal(&request.archive) {
+        let wal = input.image_header().is_some_and(|header| header.wal);
+        if source::may_be_in_use(&request.archive, wal) {
             return Snapshot::begin(&request.archive, &context.job, request.busy_timeout, 0).map(Archive::Live);
         }
         Ok(Archive::Plain(input))
@@ -334,6 +335,7 @@ fn replace_by_file(
         count(context, report, bytes as u64, same);
         offset += bytes as u64;
     }
+    image.finish(report)?;
     finish(request, report, target, &first_page, image.page_count)
 }
 

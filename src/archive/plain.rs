@@ -5,14 +5,11 @@ use super::decode::Damage;
 use super::input::Input;
 use crate::error::{Error, Result, Status};
 use crate::job::Report;
-use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 /// A plain file as an image.
 pub struct Plain<'a> {
-    file: &'a File,
-    path: &'a Path,
+    input: &'a Input,
     /// Bytes of a page.
     pub page_size: u32,
     /// Pages of the image.
@@ -35,7 +32,7 @@ impl<'a> Plain<'a> {
         let pages = header.page_count.map_or(in_file, u64::from);
         match u32::try_from(pages) {
             Ok(page_count) if pages <= in_file && (whole || header.page_count.is_some()) => {
-                Ok(Plain { file: input.file(), path: input.path(), page_size: header.page_size, page_count })
+                Ok(Plain { input, page_size: header.page_size, page_count })
             }
             _ => Err(damaged(pages)),
         }
@@ -44,10 +41,11 @@ impl<'a> Plain<'a> {
 
 impl Image for Plain<'_> {
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(buffer, offset).map_err(|error| Error::os("cannot read", self.path, error))
+        let file = self.input.file();
+        file.read_exact_at(buffer, offset).map_err(|error| Error::os("cannot read", self.input.path(), error))
     }
 
     fn finish(&mut self, _: &mut Report) -> Result<()> {
-        Ok(())
+        self.input.check_unchanged()
     }
 }
