@@ -1,7 +1,7 @@
 //! A restore, from its request to a database with the archive's content: a new file, or an existing one that stays in use.
 
 use crate::archive::{
-    self, ChunkBuffer, Frames, Image, ImageHeader, Input, Kind, Output, OutputOptions, Piece, Plain, Plan,
+    self, ChunkBuffer, Damage, Frames, Image, ImageHeader, Input, Kind, Output, OutputOptions, Piece, Plain, Plan,
 };
 use crate::backup::{self, Live, SIDECARS, Verify, with_suffix};
 use crate::error::{Error, Result, Status};
@@ -143,7 +143,8 @@ impl Archive {
         }
         let wal = input.image_header().is_some_and(|header| header.wal);
         if source::may_be_in_use(&request.archive, wal) {
-            return Snapshot::begin(&request.archive, &context.job, request.busy_timeout, 0).map(Archive::Live);
+            let snapshot = Snapshot::begin(&request.archive, &context.job, request.busy_timeout, 0);
+            return snapshot.map(Archive::Live).map_err(|error| Damage::of_structure(error).note(report));
         }
         Ok(Archive::Plain(input))
     }

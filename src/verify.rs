@@ -1,6 +1,6 @@
 //! The verification of a backup file.
 
-use crate::archive::{self, Frames, Image, Input, Kind, Piece};
+use crate::archive::{self, Damage, Frames, Image, Input, Kind, Piece};
 use crate::error::{Error, Result, Status};
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Unpublished};
@@ -147,7 +147,8 @@ fn verify_plain(request: &Request, context: &Context, report: &mut Report, input
             return Ok(());
         }
     }
-    let snapshot = Snapshot::begin(&request.archive, &context.job, BUSY_TIMEOUT, 0)?;
+    let snapshot = Snapshot::begin(&request.archive, &context.job, BUSY_TIMEOUT, 0)
+        .map_err(|error| Damage::of_structure(error).note(report))?;
     snapshot.check_integrity(request.checks(), report)?;
     context.job.progress.add_archived(report.image_bytes, 0);
     Ok(())
