@@ -1,7 +1,7 @@
 //! A restore, from its request to a database with the archive's content: a new file, or an existing one that stays in use.
 
 use crate::archive::{
-    self, ChunkBuffer, Frames, Image, ImageHeader, Input, Kind, Output, OutputOptions, Piece, Plain, Plan,
+    self, ChunkBuffer, Damage, Frames, Image, ImageHeader, Input, Kind, Output, OutputOptions, Piece, Plain, Plan,
 };
 use crate::backup::{self, Live, SIDECARS, Verify, with_suffix};
 use crate::error::{Error, Result, Status};
@@ -127,9 +127,9 @@ impl Request {
 enum Archive {
     /// An archive of ours, or another compressed file.
     Compressed(Arc<Input>),
-    /// A plain database, with what keeps others from writing to it meanwhile.
-    Plain(Input, Option<Box<Snapshot>>),
-    /// A plain database with a log or journal beside it: its content is more than its file.
+    /// A plain database that nobody writes to.
+    Plain(Input),
+    /// A plain database that somebody may be writing to.
     Live(Snapshot),
 }
 
@@ -141,23 +141,18 @@ impl Archive {
         if report.compressed {
             return Ok(Archive::Compressed(Arc::new(input)));
         }
-        if source::has_log_or_journal(&request.archive) {
-            return Snapshot::begin(&request.archive, &context.job, request.busy_timeout, 0).map(Archive::Live);
+        let wal = input.image_header().is_some_and(|header| header.wal);
+        if source::may_be_in_use(&request.archive, wal) {
+            let snapshot = Snapshot::begin(&request.archive, &context.job, request.busy_timeout, 0);
+            return snapshot.map(Archive::Live).map_err(|error| Damage::of_structure(error).note(report));
         }
-        if input.image_header().is_none_or(|header| header.is_wal) {
-            // To take a lock would be to make a log beside it. Without a log nobody has it open.
-            return Ok(Archive::Plain(input, None));
-        }
-        let held = Snapshot::hold(&request.archive, &context.job, request.busy_timeout)?;
-        // As it is now that nobody writes.
-        let input = Input::open(&request.archive).map_err(|damage| damage.note(report))?;
-        Ok(Archive::Plain(input, held.map(Box::new)))
+        Ok(Archive::Plain(input))
     }
 
     fn kind(&self) -> Kind {
         match self {
             Archive::Compressed(input) => input.kind(),
-            Archive::Plain(..) | Archive::Live(_) => Kind::Image,
+            Archive::Plain(_) | Archive::Live(_) => Kind::Image,
         }
     }
 
@@ -165,7 +160,7 @@ impl Archive {
     fn stat(&self) -> &Stat {
         match self {
             Archive::Compressed(input) => input.file().stat(),
-            Archive::Plain(input, _) => input.file().stat(),
+            Archive::Plain(input) => input.file().stat(),
             Archive::Live(snapshot) => snapshot.stat(),
         }
     }
@@ -183,7 +178,7 @@ impl Archive {
                 };
                 archive::decode(context, &input, report, begin, |piece, report| output.append_piece(piece, report))
             }
-            Archive::Plain(input, _held) => {
+            Archive::Plain(input) => {
                 let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
                 begin(image.page_size, image.page_count, report)?;
                 let plan = Arc::new(Plan::plain_copy(image.page_size, image.page_count));
@@ -283,7 +278,7 @@ fn restore_in_place(
         {
             replace_by_frames(request, context, report, directory, &frames)
         }
-        Archive::Plain(input, _held) => {
+        Archive::Plain(input) => {
             let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
             tell_image(context, report, image.page_size, image.page_count);
             replace_by_file(request, context, report, judged, (&mut image, &request.archive))
@@ -326,7 +321,6 @@ fn replace_by_file(
         image.read(0, &mut first_page)?;
     }
     if !target.fits(&first_page) {
-        image.check_unchanged()?;
         return replace_whole(request, context, report, target, image_path);
     }
     let (mut new, mut live) = (vec![0; STEP], vec![0; STEP]);
@@ -342,7 +336,7 @@ fn replace_by_file(
         count(context, report, bytes as u64, same);
         offset += bytes as u64;
     }
-    image.check_unchanged()?;
+    image.finish(report)?;
     finish(request, report, target, &first_page, image.page_count)
 }
 

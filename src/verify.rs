@@ -1,6 +1,6 @@
 //! The verification of a backup file.
 
-use crate::archive::{self, Frames, Input, Kind, Piece};
+use crate::archive::{self, Damage, Frames, Image, Input, Kind, Piece};
 use crate::error::{Error, Result, Status};
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Unpublished};
@@ -61,11 +61,7 @@ fn verify(request: &Request, context: &Context, report: &mut Report) -> Result<(
         tell_image(context, report, header.page_size, header.page_count.unwrap_or(0));
     }
     match (input.kind(), Frames::of(&input)) {
-        (Kind::Image, _) => {
-            verify_plain(request, context, report, input.image_header().is_some_and(|header| header.is_wal))?;
-            context.job.progress.add_archived(report.image_bytes, 0);
-            Ok(())
-        }
+        (Kind::Image, _) => verify_plain(request, context, report, &input),
         (_, Some(frames)) if !request.full => {
             let checked = |bytes| context.job.progress.add_archived(bytes, 0);
             archive::check_frames(context, &frames, report, checked)
@@ -137,25 +133,25 @@ fn judge(request: &Request, context: &Context, report: &mut Report, image: &Path
     source::check_integrity(image, &request.archive, request.checks(), &context.job, report)
 }
 
-fn verify_plain(request: &Request, context: &Context, report: &mut Report, is_wal: bool) -> Result<()> {
-    if !source::has_log_or_journal(&request.archive) {
-        let verdict = verify_unused(request, context, report, is_wal);
-        // Else somebody has opened it in the meantime.
-        if verdict.is_ok() || !source::has_log_or_journal(&request.archive) {
-            return verdict;
+fn verify_plain(request: &Request, context: &Context, report: &mut Report, input: &Input) -> Result<()> {
+    let wal = input.image_header().is_some_and(|header| header.wal);
+    if !source::may_be_in_use(&request.archive, wal) {
+        let mut image = archive::Plain::of(input).map_err(|damage| damage.note(report))?;
+        let judged = judge(request, context, report, &request.archive);
+        // Somebody has begun to use it: what was found may be the middle of a change.
+        if judged.is_err() && (image.finish(report).is_err() || source::may_be_in_use(&request.archive, wal)) {
+            report.finding = None;
+        } else {
+            judged?;
+            context.job.progress.add_archived(report.image_bytes, 0);
+            return Ok(());
         }
-        report.finding = None;
     }
-    let snapshot = Snapshot::begin(&request.archive, &context.job, BUSY_TIMEOUT, 0)?;
-    snapshot.check_integrity(request.checks(), report)
-}
-
-fn verify_unused(request: &Request, context: &Context, report: &mut Report, is_wal: bool) -> Result<()> {
-    // A lock on a database in WAL mode would make a log beside it.
-    let _held = if is_wal { None } else { Snapshot::hold(&request.archive, &context.job, BUSY_TIMEOUT)? };
-    let input = Input::open(&request.archive).map_err(|damage| damage.note(report))?;
-    archive::Plain::of(&input).map_err(|damage| damage.note(report))?;
-    judge(request, context, report, &request.archive)
+    let snapshot = Snapshot::begin(&request.archive, &context.job, BUSY_TIMEOUT, 0)
+        .map_err(|error| Damage::of_structure(error).note(report))?;
+    snapshot.check_integrity(request.checks(), report)?;
+    context.job.progress.add_archived(report.image_bytes, 0);
+    Ok(())
 }
 
 impl Request {

@@ -147,7 +147,7 @@ class FairQueue : public Queue, public ::testing::WithParamInterface<std::uint32
 };
 
 TEST_P(FairQueue, lets_small_databases_past_large_ones) {
-    EXPECT_TRUE(small_ones_end_first());
+    ASSERT_TRUE(small_ones_end_first());
     for (auto &job : small) expect_ok(job.join());
     EXPECT_EQ(read_file(out / "small.db"), read_file(small_source));
     EXPECT_GT(large_ones(LB_JOB_STATE_RUNNING), 1) << "large ones run meanwhile";

@@ -268,12 +268,6 @@ TEST_F(Command, manual_has_every_name_of_the_objects) {
                     << field.key() << " is not in the manual";
 }
 
-TEST_F(Command, manual_is_well_formed) {
-    if (run({"sh", "-c", "command -v mandoc >/dev/null"}) != 0) GTEST_SKIP() << "there is no mandoc";
-    std::string complaints;
-    EXPECT_EQ(run({"mandoc", "-T", "lint", "-W", "warning", LB_TOOL_MANUAL}, &complaints), 0) << complaints;
-}
-
 TEST_F(Command, version_is_that_of_the_library) {
     const auto ended = run_tool({"--version"});
     EXPECT_EQ(ended.code, 0);

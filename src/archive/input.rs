@@ -5,6 +5,7 @@ use super::index::Index;
 use super::manifest::Manifest;
 use crate::error::{Error, Result, Status};
 use crate::runtime::ReadFile;
+use rustix::fs::Stat;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -112,6 +113,18 @@ impl Input {
         }
     }
 
+    /// An error if the file is not as it was when it was opened: somebody writes to it.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let then = self.file.stat();
+        let failed = |error| Error::os("cannot look at", &self.path, error);
+        let now = rustix::fs::fstat(&*self.file).map_err(failed)?;
+        let of = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
+        if of(then) == of(&now) {
+            return Ok(());
+        }
+        Err(Error::new(Status::SourceChanged, format!("{:?} was changed while it was read", self.path)))
+    }
+
     /// Of an archive of ours, or of a plain database.
     pub fn image_header(&self) -> Option<ImageHeader> {
         match &self.content {
@@ -147,8 +160,8 @@ pub struct ImageHeader {
     pub application_id: u32,
     /// `PRAGMA user_version`.
     pub user_version: i32,
-    /// The database keeps a write-ahead log when it is open. Not known of a manifest.
-    pub is_wal: bool,
+    /// True in WAL mode: without a log beside it, nobody is changing the file.
+    pub wal: bool,
     /// The version of the SQLite that last wrote it, as a number.
     sqlite_number: u32,
 }
@@ -180,7 +193,7 @@ impl ImageHeader {
             page_count: counted.then_some(at(28)),
             application_id: at(68),
             user_version: at(60) as i32,
-            is_wal: header[19] == 2,
+            wal: header[18..20] == [2, 2],
             sqlite_number: at(96),
         })
     }
@@ -191,7 +204,7 @@ impl ImageHeader {
             page_count: Some(manifest.geometry.page_count),
             application_id: manifest.application_id,
             user_version: manifest.user_version,
-            is_wal: false,
+            wal: false,
             sqlite_number: 0,
         }
     }

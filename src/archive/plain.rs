@@ -5,14 +5,11 @@ use super::decode::Damage;
 use super::input::Input;
 use crate::error::{Error, Result, Status};
 use crate::job::Report;
-use crate::runtime::ReadFile;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 /// A plain file as an image.
 pub struct Plain<'a> {
-    file: &'a ReadFile,
-    path: &'a Path,
+    input: &'a Input,
     /// Bytes of a page.
     pub page_size: u32,
     /// Pages of the image.
@@ -35,33 +32,20 @@ impl<'a> Plain<'a> {
         let pages = header.page_count.map_or(in_file, u64::from);
         match u32::try_from(pages) {
             Ok(page_count) if pages <= in_file && (whole || header.page_count.is_some()) => {
-                Ok(Plain { file: input.file(), path: input.path(), page_size: header.page_size, page_count })
+                Ok(Plain { input, page_size: header.page_size, page_count })
             }
             _ => Err(damaged(pages)),
         }
     }
 }
 
-impl Plain<'_> {
-    /// An error if somebody has written to the file since it was opened.
-    pub fn check_unchanged(&self) -> Result<()> {
-        let failed = |error| Error::os("cannot look at", self.path, error);
-        let now = rustix::fs::fstat(&**self.file).map_err(failed)?;
-        let then = self.file.stat();
-        let same = (now.st_size, now.st_mtime, now.st_mtime_nsec) == (then.st_size, then.st_mtime, then.st_mtime_nsec);
-        if same {
-            return Ok(());
-        }
-        Err(Error::new(Status::SourceChanged, format!("{:?} was written while it was read", self.path)))
-    }
-}
-
 impl Image for Plain<'_> {
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(buffer, offset).map_err(|error| Error::os("cannot read", self.path, error))
+        let file = self.input.file();
+        file.read_exact_at(buffer, offset).map_err(|error| Error::os("cannot read", self.input.path(), error))
     }
 
     fn finish(&mut self, _: &mut Report) -> Result<()> {
-        self.check_unchanged()
+        self.input.check_unchanged()
     }
 }

@@ -78,16 +78,6 @@ impl Snapshot {
         Snapshot::begin_with(path, job, busy_timeout, wal_limit, Access::Read)
     }
 
-    /// A snapshot for its lock: while it stands nobody writes to the file of a rollback-journal database. None where there
-    /// is nothing to hold, such as a damaged file.
-    pub fn hold(path: &Path, job: &Arc<Job>, busy_timeout: Duration) -> Result<Option<Snapshot>> {
-        match Snapshot::begin(path, job, busy_timeout, 0) {
-            Ok(snapshot) => Ok(Some(snapshot)),
-            Err(error) if matches!(error.status, Status::Busy | Status::Cancelled) => Err(error),
-            Err(_) => Ok(None),
-        }
-    }
-
     fn begin_with(
         path: &Path,
         job: &Arc<Job>,
@@ -390,13 +380,12 @@ pub fn stat_database(path: &Path) -> Result<Stat> {
     }
 }
 
-/// True if a database has a log or journal beside it: then its file alone may not be its content.
-pub fn has_log_or_journal(path: &Path) -> bool {
-    ["-wal", "-journal"].iter().any(|suffix| {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(suffix);
-        rustix::fs::stat(&*beside).is_ok()
-    })
+/// True if a plain database file may be changed by somebody while it is read, so that only a snapshot of it is sound: in
+/// WAL mode (`wal`) whoever writes has a log beside it; in the other modes there is nothing to tell by.
+pub fn may_be_in_use(path: &Path, wal: bool) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    !wal || rustix::fs::stat(&*log).is_ok()
 }
 
 /// An error before there is a connection that knows its errno.
