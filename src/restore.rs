@@ -315,13 +315,15 @@ fn replace_by_file(
     }
     job.progress.add_work(archive::verify_work(report.image_bytes));
     clock.lap(&mut report.verifying);
-    let mut target = begin(request, context, report)?;
     let mut first_page = vec![0; image.page_size as usize];
     if image.page_count > 0 {
         image.read(0, &mut first_page)?;
+    } else {
+        first_page.clear();
     }
+    let mut target = begin(request, context, report, &first_page)?;
     if !target.fits(&first_page) {
-        return replace_whole(request, context, report, target, image_path);
+        return replace_whole(context, report, target, image_path);
     }
     let (mut new, mut live) = (vec![0; STEP], vec![0; STEP]);
     let mut offset = 0;
@@ -368,7 +370,7 @@ fn replace_by_frames(
     let first = frames.chunk(0).map_err(|damage| damage.note(report))?;
     frames.check_header(&first).map_err(|damage| damage.note(report))?;
     clock.lap(&mut report.verifying);
-    let target = begin(request, context, report)?;
+    let target = begin(request, context, report, &first)?;
     if !target.fits(&first) {
         return temporary::lend(context, directory, |file| {
             file.check_space(geometry.image_bytes())?;
@@ -376,7 +378,7 @@ fn replace_by_frames(
                 let written = file.file().write_all_at(&piece, piece.offset);
                 written.map_err(|error| Error::os("cannot write a temporary copy beside", &request.dest, error))
             })?;
-            replace_whole(request, context, report, target, &file.hidden_path()?)
+            replace_whole(context, report, target, &file.hidden_path()?)
         });
     }
     let target = RefCell::new(target);
@@ -407,10 +409,14 @@ fn replace_by_frames(
     finish(request, report, target.into_inner(), &first[..geometry.page_size as usize], geometry.page_count)
 }
 
-/// Takes the destination for writing, and a backup of it if one is wanted: of exactly what is about to be replaced.
-fn begin(request: &Request, context: &Context, report: &mut Report) -> Result<Target> {
+/// Takes the destination for writing, and a backup of it if one is wanted: of exactly what is about to be replaced by an
+/// image with this first page.
+fn begin(request: &Request, context: &Context, report: &mut Report, first_page: &[u8]) -> Result<Target> {
     let mut clock = Stopwatch::start();
     let mut target = Target::begin(&request.dest, &context.job, request.busy_timeout)?;
+    if !target.fits(first_page) {
+        target = target.alone(first_page, request.busy_timeout)?;
+    }
     clock.lap(&mut report.waiting);
     if let Some(path) = &request.keep_previous {
         backup::keep(context, path, target.snapshot())?;
@@ -443,16 +449,10 @@ fn finish(request: &Request, report: &mut Report, target: Target, first_page: &[
     Ok(())
 }
 
-fn replace_whole(
-    request: &Request,
-    context: &Context,
-    report: &mut Report,
-    target: Target,
-    image: &Path,
-) -> Result<()> {
+fn replace_whole(context: &Context, report: &mut Report, target: Target, image: &Path) -> Result<()> {
     let mut clock = Stopwatch::start();
     let mut left = report.image_bytes;
-    target.replace_whole(image, request.busy_timeout, |bytes| {
+    target.replace_whole(image, |bytes| {
         let bytes = bytes.min(left);
         left -= bytes;
         context.job.progress.add_archived(bytes, bytes);

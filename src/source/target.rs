@@ -86,6 +86,8 @@ impl std::fmt::Display for Layout {
 /// An open write transaction; rolled back when dropped.
 pub struct Target {
     snapshot: Snapshot,
+    /// Dropped after the connection.
+    mode: JournalMode,
     /// The first page as it is now; empty if there is none.
     first_page: Vec<u8>,
     /// Pages of which the content was changed.
@@ -105,7 +107,31 @@ impl Target {
             first_page = vec![0; snapshot.page_size() as usize];
             snapshot.read(0, &mut first_page)?;
         }
-        Ok(Target { snapshot, first_page, written: 0 })
+        let mode = JournalMode { path: path.to_owned(), was_wal: snapshot.wal.is_some(), is_changed: false };
+        Ok(Target { snapshot, mode, first_page, written: 0 })
+    }
+
+    /// Keeps everybody else out until the end, for an image that does not fit and begins with `first_page`. In WAL mode
+    /// others may commit before, and must have closed the database; what is seen from here on is what is there.
+    pub fn alone(mut self, first_page: &[u8], busy_timeout: Duration) -> Result<Target> {
+        let snapshot = &mut self.snapshot;
+        // Locks now outlive the transactions (<https://sqlite.org/pragma.html#pragma_locking_mode>).
+        let _: String = snapshot
+            .connection
+            .query_row("PRAGMA locking_mode = EXCLUSIVE", [], |row| row.get(0))
+            .map_err(|error| snapshot.sqlite_error("cannot lock", error))?;
+        if !self.mode.was_wal {
+            return Ok(self);
+        }
+        snapshot.connection.execute_batch("ROLLBACK").map_err(|error| snapshot.sqlite_error("cannot lock", error))?;
+        let mut patience = Patience::new(busy_timeout);
+        while !leave_wal(snapshot)? {
+            let error = in_use(&snapshot.path, &self.first_page, first_page);
+            patience.pause(error, &snapshot.job.control, snapshot.job.progress)?;
+        }
+        self.mode.is_changed = true;
+        snapshot.begin_transaction(Access::Write)?;
+        Ok(self)
     }
 
     /// The database as it is now, for who takes a backup of it or compares with it.
@@ -199,141 +225,106 @@ impl Target {
         kept.map(drop).map_err(|error| self.snapshot.sqlite_error("cannot close", error))
     }
 
-    /// Replaces everything by an image of another layout, which is in a file of its own: by SQLite's online backup, which
-    /// needs the database for itself if it is in WAL mode.
-    pub fn replace_whole(self, image: &Path, busy_timeout: Duration, copied: impl FnMut(u64)) -> Result<()> {
-        let Target { snapshot, first_page, .. } = self;
-        let whole = Whole {
-            path: snapshot.path.clone(),
-            job: Arc::clone(&snapshot.job),
-            source: open_immutable(image, &snapshot.job)?,
-            was_wal: snapshot.wal.is_some(),
-        };
+    /// Replaces everything by an image of another layout, which is in a file of its own, by SQLite's online backup. Only
+    /// for who is [`Target::alone`].
+    pub fn replace_whole(self, image: &Path, copied: impl FnMut(u64)) -> Result<()> {
+        let Target { snapshot, mut mode, .. } = self;
+        let (path, job) = (snapshot.path.clone(), Arc::clone(&snapshot.job));
+        let source = open_immutable(image, &job)?;
         let (mut connection, _connected) = snapshot.into_connection();
-        let result = whole.replace(&mut connection, &first_page, &mut Patience::new(busy_timeout), copied);
+        mode.is_changed = true;
+        copy_whole(&source, &mut connection, &path, &job, copied)?;
         drop(connection);
-        // Also after a failure: it is as it was, in the mode that it had.
-        result.and(whole.settle_mode())
+        mode.settle()
     }
 }
 
-/// The replacement of a database as a whole.
-struct Whole {
+/// Pages between two looks at the cancel token.
+const PAGES_PER_STEP: std::ffi::c_int = 256;
+
+fn copy_whole(
+    source: &Connection,
+    connection: &mut Connection,
+    path: &Path,
+    job: &Job,
+    mut copied: impl FnMut(u64),
+) -> Result<()> {
+    let failed = |error| sqlite_error("cannot restore to", path, error, 0);
+    // The lock stays.
+    connection.execute_batch("ROLLBACK").map_err(failed)?;
+    let page_size: u32 = source.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(failed)?;
+    let backup = Backup::new(source, connection).map_err(failed)?;
+    loop {
+        job.control.check()?;
+        match backup.step(PAGES_PER_STEP).map_err(failed)? {
+            StepResult::Done => return Ok(()),
+            StepResult::More => copied(u64::from(page_size) * PAGES_PER_STEP as u64),
+            _ => return Err(Error::new(Status::Busy, format!("{path:?} is locked"))),
+        }
+    }
+}
+
+/// True for the last connection; false while there is another.
+fn leave_wal(snapshot: &Snapshot) -> Result<bool> {
+    let mode: rusqlite::Result<String> =
+        snapshot.connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0));
+    match mode.map_err(|error| snapshot.sqlite_error("cannot lock", error)) {
+        Ok(mode) => Ok(mode == "delete"),
+        Err(error) if error.status == Status::Busy => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn in_use(path: &Path, present: &[u8], wanted: &[u8]) -> Error {
+    // One of the two may be empty.
+    let layouts = if present.is_empty() || wanted.is_empty() {
+        String::new()
+    } else {
+        format!(" ({}; the archive: {})", Layout::of(present), Layout::of(wanted))
+    };
+    let message = format!(
+        "{path:?} has another layout than the archive{layouts}, which can only be changed while nobody else has it open, \
+         and somebody has"
+    );
+    Error::new(Status::Busy, message)
+}
+
+/// The journal mode that a database had.
+struct JournalMode {
     path: PathBuf,
-    job: Arc<Job>,
-    source: Connection,
     was_wal: bool,
+    is_changed: bool,
 }
 
 /// For whoever opens the database just when its journal mode is set. Nobody can for longer than one transaction.
 const MODE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pages between two looks at the cancel token.
-const PAGES_PER_STEP: std::ffi::c_int = 256;
-
-impl Whole {
-    fn replace(
-        &self,
-        connection: &mut Connection,
-        first_page: &[u8],
-        patience: &mut Patience,
-        copied: impl FnMut(u64),
-    ) -> Result<()> {
-        let version = self.data_version(connection)?;
-        connection.execute_batch("ROLLBACK").map_err(|error| self.failed(error))?;
-        if self.was_wal {
-            self.leave_wal(connection, first_page, patience)?;
-        }
-        self.copy(connection, version, patience, copied)
-    }
-
-    /// Back to the journal mode that it had, whatever that of the image is. By a connection of its own: one that has read
-    /// a schema in one text encoding refuses the next in another.
-    fn settle_mode(&self) -> Result<()> {
+impl JournalMode {
+    /// Back to it, whatever that of the image is. By a connection of its own: one that has read a schema in one text
+    /// encoding refuses the next in another.
+    fn settle(&mut self) -> Result<()> {
+        self.is_changed = false;
         let wanted = if self.was_wal { "wal" } else { "delete" };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let settled = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
             connection.busy_timeout(MODE_TIMEOUT)?;
             connection.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get::<_, String>(0))
         });
-        let mode = settled.map_err(|error| self.failed(error))?;
+        let mode = settled.map_err(|error| sqlite_error("cannot restore to", &self.path, error, 0))?;
         if mode == wanted {
             return Ok(());
         }
         let message = format!("{:?} stays in {mode} mode: somebody has opened it in the meantime", self.path);
         Err(Error::new(Status::Busy, message))
     }
+}
 
-    /// Succeeds only for the last connection (<https://sqlite.org/pragma.html#pragma_journal_mode>).
-    fn leave_wal(&self, connection: &Connection, first_page: &[u8], patience: &mut Patience) -> Result<()> {
-        loop {
-            let mode: rusqlite::Result<String> =
-                connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0));
-            let error = match mode.map_err(|error| self.failed(error)) {
-                Ok(mode) if mode == "delete" => return Ok(()),
-                Err(error) if error.status != Status::Busy => error,
-                Ok(_) | Err(_) => self.in_use(first_page)?,
-            };
-            patience.pause(error, &self.job.control, self.job.progress)?;
+impl Drop for JournalMode {
+    /// After a failure, which is told already: as it was, in the mode that it had.
+    fn drop(&mut self) {
+        if self.is_changed {
+            let _ = self.settle();
         }
-    }
-
-    fn in_use(&self, first_page: &[u8]) -> Result<Error> {
-        let mut wanted = vec![0; header::BYTES];
-        let read = self.source.query_row("SELECT data FROM sqlite_dbpage WHERE pgno = 1", [], |row| {
-            let page = row.get_ref(0)?.as_blob()?;
-            wanted.copy_from_slice(&page[..header::BYTES]);
-            Ok(())
-        });
-        let layouts = match read {
-            Ok(()) if !first_page.is_empty() => {
-                format!(" ({}; the archive: {})", Layout::of(first_page), Layout::of(&wanted))
-            }
-            // One of the two is empty.
-            Ok(()) | Err(rusqlite::Error::QueryReturnedNoRows) => String::new(),
-            Err(error) => return Err(self.failed(error)),
-        };
-        let message = format!(
-            "{:?} has another layout than the archive{layouts}, which can only be changed while nobody else has it open, \
-             and somebody has",
-            self.path
-        );
-        Ok(Error::new(Status::Busy, message))
-    }
-
-    fn copy(
-        &self,
-        connection: &mut Connection,
-        version: i64,
-        patience: &mut Patience,
-        mut copied: impl FnMut(u64),
-    ) -> Result<()> {
-        if self.data_version(connection)? != version {
-            let message = format!("{:?} was changed between its backup and its restore", self.path);
-            return Err(Error::new(Status::Busy, message));
-        }
-        let page_size: u32 =
-            self.source.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(|error| self.failed(error))?;
-        let backup = Backup::new(&self.source, connection).map_err(|error| self.failed(error))?;
-        loop {
-            self.job.control.check()?;
-            match backup.step(PAGES_PER_STEP).map_err(|error| self.failed(error))? {
-                StepResult::Done => return Ok(()),
-                StepResult::More => copied(u64::from(page_size) * PAGES_PER_STEP as u64),
-                _ => {
-                    let error = Error::new(Status::Busy, format!("{:?} is locked", self.path));
-                    patience.pause(error, &self.job.control, self.job.progress)?;
-                }
-            }
-        }
-    }
-
-    fn data_version(&self, connection: &Connection) -> Result<i64> {
-        connection.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(|error| self.failed(error))
-    }
-
-    fn failed(&self, error: rusqlite::Error) -> Error {
-        sqlite_error("cannot restore to", &self.path, error, 0)
     }
 }
 
