@@ -170,6 +170,9 @@ TEST_P(OpenLayout, another_one_is_busy_while_somebody_has_it_open_and_both_are_n
             host->scalar("SELECT count(*) FROM t");
             auto job = Job::start_restore(from, live, patient);
             ASSERT_TRUE(wait_until([&] { return job.progress().retries > 0; }));
+            sqlite3_busy_timeout(host->handle(), 60'000);
+            host->exec("INSERT INTO t VALUES(100001, 'not in the way')");
+            Outsider(live).exec("SELECT count(*) FROM t");
             host.reset();
             expect_ok(job.join());
             expect_archived_with(shape);

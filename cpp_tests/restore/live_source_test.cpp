@@ -32,10 +32,11 @@ protected:
                   sqlite3_busy_timeout(host.handle(), 60'000);
                   host.exec("PRAGMA synchronous = OFF");
                   while (!stopping_) {
-                      host.exec("BEGIN IMMEDIATE;"
-                                "UPDATE accounts SET balance = balance - 1 WHERE id <= 5;"
-                                "UPDATE accounts SET balance = balance + 1 WHERE id > (SELECT max(id) - 5 FROM accounts);"
-                                "COMMIT");
+                      host.exec(
+                          "BEGIN IMMEDIATE;"
+                          "UPDATE accounts SET balance = balance - 1 WHERE id <= 5;"
+                          "UPDATE accounts SET balance = balance + 1 WHERE id > (SELECT max(id) - 5 FROM accounts);"
+                          "COMMIT");
                       ++commits_;
                   }
               }) {}
