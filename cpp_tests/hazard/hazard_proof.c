@@ -15,6 +15,12 @@ static void is_refused(const char *source, const char *destination) {
     CHECK(error.status == LB_STATUS_UNSUPPORTED);
     CHECK(strstr(error.message, "lock") != NULL || strstr(error.message, "descriptor") != NULL);
     CHECK(memchr(error.message, '\0', sizeof error.message) != NULL);
+    lb_archive_info info = {0};
+    info.struct_size = sizeof info;
+    CHECK_STATUS(lb_restore_start(source, destination, NULL, &job, NULL), LB_STATUS_UNSUPPORTED);
+    CHECK_STATUS(lb_verify_start(source, NULL, &job, NULL), LB_STATUS_UNSUPPORTED);
+    CHECK_STATUS(lb_backup_inspect(source, &info, NULL), LB_STATUS_UNSUPPORTED);
+    CHECK(job == NULL && info.kind == 0);
 }
 
 static void is_accepted(const char *source, const char *destination) {

@@ -347,6 +347,70 @@ TEST_F(Live, writer_of_another_process_is_waited_for) {
     expect_archived(Db(source));
 }
 
+/// A host that was killed leaves its log: what is in it was committed.
+TEST_F(Live, log_of_a_crashed_host_is_part_of_what_was_there) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        Db crashing(source);
+        crashing.exec("PRAGMA wal_autocheckpoint = 0; UPDATE players SET name = 'last words' WHERE id = 9");
+        ::raise(SIGKILL);
+    }
+    ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+    ASSERT_GT(fs::file_size(source.string() + "-wal"), 0U);
+    auto wanted = replacing();
+    const auto kept = (out / "kept.db.zst").string();
+    wanted.keep_previous = kept.c_str();
+    expect_ok(restore(archive, source, wanted));
+    expect_archived(Db(source));
+    EXPECT_EQ(Db(plain_image(kept)).text("SELECT name FROM players WHERE id = 9"), "last words");
+}
+
+/// As the game opens its database: mapped, with a cache that all connections share.
+TEST_F(Live, mapped_database_with_a_shared_cache_goes_on_through_growing_and_shrinking) {
+    DatabaseOptions small, large;
+    small.bytes = 50'000, small.rows = 50, small.seed = 5;
+    large.bytes = 3'000'000, large.rows = 3000, large.seed = 6;
+    make_database(dir / "small.db", small);
+    make_database(dir / "large.db", large);
+    constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_SHAREDCACHE | SQLITE_OPEN_FULLMUTEX;
+    Db first(source, flags), second(source, flags), third(source);
+    for (auto *host : {&first, &second, &third})
+        host->exec("PRAGMA mmap_size = 268435456; PRAGMA synchronous = NORMAL");
+    for (const auto *name : {"large.db", "small.db", "large.db", "small.db"}) {
+        expect_ok(restore(dir / name, source, replacing()));
+        for (auto *host : {&first, &second, &third}) {
+            EXPECT_EQ(content_hash(*host), content_hash(dir / name));
+            EXPECT_EQ(host->text("PRAGMA integrity_check"), "ok");
+        }
+        second.exec("UPDATE players SET rating = rating + 1; PRAGMA wal_checkpoint(TRUNCATE)");
+        EXPECT_EQ(third.text("PRAGMA integrity_check"), "ok");
+    }
+}
+
+TEST_F(Live, restores_and_backups_of_one_database_at_once_leave_it_whole) {
+    expect_ok(backup(source, dir / "present.db.zst"));
+    auto patient = replacing();
+    patient.busy_timeout_ms = 60'000;
+    Db host(source);
+    std::vector<Job> jobs;
+    for (int n = 0; n < 24; ++n) {
+        const auto name = "copy" + std::to_string(n) + ".db";
+        if (n % 3 == 2)
+            jobs.push_back(Job::start(source, out / name));
+        else
+            jobs.push_back(Job::start_restore(n % 3 == 0 ? archive : dir / "present.db.zst", source, patient));
+    }
+    for (auto &job : jobs) expect_ok(job.join());
+    for (const auto &name : list_dir(out)) {
+        const auto found = content_hash(out / name);
+        EXPECT_TRUE(found == archived || found == present) << name;
+    }
+    const auto found = content_hash(host);
+    EXPECT_TRUE(found == archived || found == present);
+    EXPECT_EQ(host.text("PRAGMA integrity_check"), "ok");
+}
+
 class RollbackDestination : public Live {
 protected:
     DatabaseOptions database() const override {
