@@ -5,6 +5,7 @@
 //! open; the owner keeps it locked (flock(2)), and a later job removes those that nobody holds.
 
 use crate::error::{Error, Result, Status};
+use parking_lot::Mutex;
 use rustix::fs::{
     self, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, fchmod, flock, fstat, fsync, linkat,
     openat, renameat_with, statat, unlinkat,
@@ -16,10 +17,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const HIDDEN_PREFIX: &str = ".lb_backup-";
 const HIDDEN_SUFFIX: &str = ".tmp";
 const HIDDEN_DIGITS: usize = 16;
+
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// Directories of which it is remembered that they were swept.
+const MOST_REMEMBERED: usize = 64;
 
 /// Tries to find a name, or a moment, that nobody else takes.
 const TRIES: usize = 16;
@@ -74,11 +80,31 @@ impl Directory {
     }
 
     /// Removes the hidden files that nobody holds any more, and tells their names. What cannot be removed is left for
-    /// next time: it costs space, never a backup.
+    /// next time: it costs space, never a backup. Looks at a directory once a second at most: a thousand jobs that write
+    /// there need not each read it through.
     pub fn sweep(&self) -> Vec<String> {
+        if self.was_swept_lately() {
+            return Vec::new();
+        }
         let Ok(entries) = fs::Dir::read_from(&self.fd) else { return Vec::new() };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned));
         names.filter(|name| is_hidden_name(name)).filter(|name| self.remove_if_abandoned(name).is_ok()).collect()
+    }
+
+    /// True if this process has swept the same directory just now; if not, it counts as swept now.
+    fn was_swept_lately(&self) -> bool {
+        /// The last few directories, each with the moment at which it was swept.
+        static SWEPT: Mutex<Vec<(u64, u64, Instant)>> = Mutex::new(Vec::new());
+        let Ok(stat) = fstat(&self.fd) else { return false };
+        let mut swept = SWEPT.lock();
+        swept.retain(|(_, _, at)| at.elapsed() < SWEEP_INTERVAL);
+        if swept.iter().any(|(device, inode, _)| (*device, *inode) == (stat.st_dev, stat.st_ino)) {
+            return true;
+        }
+        if swept.len() < MOST_REMEMBERED {
+            swept.push((stat.st_dev, stat.st_ino, Instant::now()));
+        }
+        false
     }
 
     fn remove_if_abandoned(&self, name: &str) -> std::result::Result<(), Errno> {
