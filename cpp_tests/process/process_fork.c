@@ -43,6 +43,12 @@ static void every_call_says_wrong_process(const char *source, lb_job *job) {
     CHECK_STATUS(lb_backup_start(source, "never.db", NULL, &new_job, &error), LB_STATUS_WRONG_PROCESS);
     CHECK(new_job == NULL);
     CHECK(error.status == LB_STATUS_WRONG_PROCESS && error.message[0] != '\0');
+    lb_archive_info info = {0};
+    info.struct_size = sizeof info;
+    CHECK_STATUS(lb_restore_start(source, "never.db", NULL, &new_job, &error), LB_STATUS_WRONG_PROCESS);
+    CHECK_STATUS(lb_verify_start(source, NULL, &new_job, &error), LB_STATUS_WRONG_PROCESS);
+    CHECK(new_job == NULL);
+    CHECK_STATUS(lb_backup_inspect(source, &info, &error), LB_STATUS_WRONG_PROCESS);
     CHECK_STATUS(lb_backup_progress(job, &progress), LB_STATUS_WRONG_PROCESS);
     CHECK_STATUS(lb_backup_cancel(job), LB_STATUS_WRONG_PROCESS);
     CHECK_STATUS(lb_backup_wait(job, UINT32_MAX), LB_STATUS_WRONG_PROCESS);

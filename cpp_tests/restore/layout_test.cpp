@@ -205,6 +205,23 @@ TEST_P(IdleLayout, other_pages_are_noticed_by_an_idle_connection) {
     }
 }
 
+/// SQLite holds on to the encoding that a connection has begun with: it says so, and never shows mangled text.
+TEST_P(IdleLayout, another_encoding_is_an_error_of_an_idle_connection_until_it_is_opened_anew) {
+    archive({4096, "UTF-16le", "NONE", ""});
+    for (const auto &from : archives()) {
+        make(live, Shape{}, GetParam(), "live");
+        Db host(live);
+        host.scalar("SELECT count(*) FROM t");
+        expect_ok(restore(from, live, replacing()));
+        EXPECT_EQ(host.try_exec("SELECT b FROM t"), SQLITE_ERROR);
+        EXPECT_NE(std::string(sqlite3_errmsg(host.handle())).find("encoding"), std::string::npos);
+        EXPECT_EQ(host.try_exec("INSERT INTO t VALUES(100000, 'mangled')"), SQLITE_ERROR);
+        host.close();
+        EXPECT_EQ(content_hash(live), archived);
+        EXPECT_EQ(integrity_check(live), "ok");
+    }
+}
+
 TEST_P(IdleLayout, reader_or_writer_is_waited_for) {
     archive(others().front());
     for (const auto &from : archives())

@@ -131,15 +131,28 @@ TEST_F(SmallRoom, full_verification_that_does_not_fit_says_so) {
 
 using NoRight = SandboxedRestore;
 
-TEST_F(NoRight, archive_in_a_directory_that_cannot_be_written_is_verified_elsewhere) {
+TEST_F(NoRight, backup_in_a_directory_that_cannot_be_written_is_verified_and_restored) {
+    auto rollback = database();
+    rollback.journal_mode = "DELETE";
+    make_database(out / "rollback.db", rollback);
+    unzstd(archive, out / "wal.db");
+    fs::copy_file(archive, out / "a.db.zst");
+    const auto before = list_dir(out);
     isolated([&] {
         enter_private_mounts();
-        fs::copy_file(archive, out / "a.db.zst");
         mount_read_only(out);
-        expect_ok(verify(out / "a.db.zst", full()));
-        expect_ok(restore(out / "a.db.zst", dir / "restored.db"));
-        EXPECT_EQ(list_dir(out), std::vector<std::string>{"a.db.zst"});
+        for (const auto &name : before) {
+            SCOPED_TRACE(name);
+            expect_ok(verify(out / name));
+            expect_ok(verify(out / name, full()));
+            expect_ok(restore(out / name, dir / "restored.db"));
+            expect_ok(restore(out / name, dir / "other.db", replacing()));
+            EXPECT_EQ(content_hash(dir / "other.db"), content_hash(dir / "restored.db"));
+            remove_database(dir / "restored.db");
+            EXPECT_GT(inspect(out / name).pages, 0U);
+        }
     });
+    EXPECT_EQ(list_dir(out), before);
 }
 
 TEST_F(NoRight, destination_that_cannot_be_written_is_named_and_stays) {
