@@ -1,5 +1,5 @@
-// lb_backup.hpp: lb_backup for C++17 and later. Header-only, over lb_backup.h. SPDX-License-Identifier: MIT OR
-// Apache-2.0
+// lb_backup.hpp: lb_backup for C++17 and later. Header-only, over lb_backup.h.
+// SPDX-License-Identifier: MIT OR Apache-2.0
 
 #ifndef LB_BACKUP_HPP
 #define LB_BACKUP_HPP
