@@ -204,9 +204,8 @@ fn fill_and_publish(
     let snapshot = Snapshot::begin(&request.source, job, request.busy_timeout, request.wal_limit)?;
     clock.lap(&mut report.waiting);
     let mode = copied_mode(snapshot.stat(), archive.file())?;
-    tell_image(&snapshot, report);
-    let work = total_work(request, &snapshot, report.image_bytes);
-    job.progress.set_total(report.image_bytes, work);
+    let work = |image_bytes| total_work(request, &snapshot, image_bytes);
+    job.set_image(report, snapshot.page_size(), Some(snapshot.page_count()), work);
 
     copy(request, context, report, snapshot, archive)?;
 
@@ -227,12 +226,6 @@ fn fill_and_publish(
     archive.publish(name, request.existing)?;
     clock.lap(&mut report.syncing);
     Ok(())
-}
-
-fn tell_image(snapshot: &Snapshot, report: &mut Report) {
-    report.page_size = if snapshot.page_count() == 0 { 0 } else { snapshot.page_size() };
-    report.pages = snapshot.page_count().into();
-    report.image_bytes = snapshot.image_bytes();
 }
 
 /// Work is counted in bytes copied: staging counts half, reading back a quarter.
