@@ -263,7 +263,7 @@ fn copy(
     if staged {
         temporary::lend(context, archive.directory(), |raw| {
             progress.set_phase(Phase::Copying);
-            stage(context, report, &plan, snapshot, (raw, &request.dest))?;
+            stage(context, report, &plan, snapshot, raw)?;
             progress.set_phase(Phase::Compressing);
             let mut image = Staged { file: raw.file(), source: &request.source };
             archive::write(context, report, &plan, &mut image, &mut output)
@@ -379,7 +379,7 @@ fn stage(
     report: &mut Report,
     plan: &Plan,
     mut snapshot: Snapshot,
-    (staged, dest): (&Unpublished, &Path),
+    staged: &Unpublished,
 ) -> Result<()> {
     let image_bytes = plan.image_bytes();
     staged.check_space(image_bytes)?;
@@ -392,10 +392,7 @@ fn stage(
         snapshot.read(offset, &mut step[..bytes])?;
         clock.lap(&mut report.reading);
         // No hints here: what is soon read again belongs into the cache, and need never reach the disk.
-        staged
-            .file()
-            .write_all_at(&step[..bytes], offset)
-            .map_err(|error| Error::os("cannot write a temporary copy beside", dest, error))?;
+        temporary::write(staged, offset, &step[..bytes])?;
         clock.lap(&mut report.writing);
         offset += bytes as u64;
         context.job.progress.add_work(bytes as u64 / 2);
@@ -414,10 +411,8 @@ fn verify_image(request: &Request, context: &Context, report: &mut Report, archi
     let path = archive.hidden_path()?;
     let input = Arc::new(Input::open(&path).map_err(|damage| damage.note(report))?);
     temporary::lend(context, archive.directory(), |image| {
-        let write = |piece: Piece, _: &mut Report| {
-            let written = image.file().write_all_at(&piece, piece.offset);
-            written.map_err(|error| Error::os("cannot write a temporary copy beside", &request.dest, error))
-        };
+        image.check_space(report.image_bytes)?;
+        let write = |piece: Piece, _: &mut Report| temporary::write(image, piece.offset, &piece);
         archive::decode(context, &input, report, |_, _| Ok(()), write)?;
         judge(image, report)
     })

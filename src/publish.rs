@@ -55,6 +55,11 @@ impl Directory {
         Ok(Arc::new(Directory { fd, path: path.to_owned() }))
     }
 
+    /// Where it was when it was opened, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The kind of the file that has `name` here, if there is one; a symbolic link is not followed.
     fn kind_of(&self, name: &OsStr) -> Result<Option<FileType>> {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {

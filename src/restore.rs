@@ -13,7 +13,6 @@ use crate::temporary;
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 use std::cell::RefCell;
 use std::ffi::OsStr;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -361,10 +360,7 @@ fn replace_by_frames(
     if !target.fits(&first) {
         return temporary::lend(context, directory, |file| {
             file.check_space(geometry.image_bytes())?;
-            archive::decode_frames(context, frames, report, |piece, _| {
-                let written = file.file().write_all_at(&piece, piece.offset);
-                written.map_err(|error| Error::os("cannot write a temporary copy beside", &request.dest, error))
-            })?;
+            archive::decode_frames(context, frames, report, |piece, _| temporary::write(file, piece.offset, &piece))?;
             replace_whole(context, report, target, &file.hidden_path()?)
         });
     }

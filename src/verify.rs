@@ -9,7 +9,6 @@ use crate::source::{self, Checks, Snapshot};
 use crate::temporary;
 use rustix::fs::FileType;
 use std::convert::identity;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,10 +99,7 @@ fn verify_image(request: &Request, context: &Context, report: &mut Report, input
         if let Some(bytes) = input.image_header().and_then(|header| header.bytes()) {
             image.check_space(bytes)?;
         }
-        decode(context, report, input, |piece| {
-            let failed = |error| Error::os("cannot write a temporary copy of", &request.archive, error);
-            image.file().write_all_at(&piece, piece.offset).map_err(failed)
-        })?;
+        decode(context, report, input, |piece| temporary::write(image, piece.offset, &piece))?;
         let path = image.hidden_path()?;
         judge(request, context, report, &path)
     })
