@@ -268,12 +268,9 @@ fn copy(
             let mut image = Staged { file: raw.file(), source: &request.source };
             archive::write(context, report, &plan, &mut image, &mut output)
         })?;
-    } else if request.encoding == Encoding::Image {
-        progress.set_phase(Phase::Copying);
-        archive.check_space(plan.image_bytes())?;
-        archive::write(context, report, &plan, &mut Live::of(snapshot), &mut output)?;
     } else {
-        progress.set_phase(Phase::Compressing);
+        progress.set_phase(if request.encoding == Encoding::Image { Phase::Copying } else { Phase::Compressing });
+        archive.check_space(plan.least_bytes())?;
         archive::write(context, report, &plan, &mut Live::of(snapshot), &mut output)?;
     }
     let finished = output.finish(report)?;
@@ -428,7 +425,7 @@ pub fn keep(context: &Context, dest: &Path, snapshot: &mut Snapshot) -> Result<(
     plan = Plan { encoding, throttled: false, written_by: versions(), ..plan };
     temporary::lend(context, &directory, |file| {
         let mode = copied_mode(snapshot.stat(), file.file())?;
-        file.check_space(if encoding == Encoding::Image { plan.image_bytes() } else { 0 })?;
+        file.check_space(plan.least_bytes())?;
         let mut report = Report::default();
         let options = OutputOptions { counted: false, ..OutputOptions::default() };
         let mut output = Output::new(context, file.file(), dest, options);
