@@ -7,7 +7,7 @@ use crate::backup::{self, Live, SIDECARS, Verify, with_suffix};
 use crate::error::{Error, Result, Status};
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Existing, Unpublished, copied_mode};
-use crate::runtime::{Context, Operation};
+use crate::runtime::{Context, LogLevel, Operation};
 use crate::source::{self, Checks, Snapshot, Target};
 use crate::temporary;
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
@@ -435,12 +435,15 @@ fn finish(request: &Request, report: &mut Report, target: Target, first_page: &[
 fn replace_whole(context: &Context, report: &mut Report, target: Target, image: &Path) -> Result<()> {
     let mut clock = Stopwatch::start();
     let mut left = report.image_bytes;
-    target.replace_whole(image, |bytes| {
+    let aside = target.replace_whole(image, |bytes| {
         let bytes = bytes.min(left);
         left -= bytes;
         context.job.progress.add_archived(bytes, bytes);
     })?;
     context.job.progress.add_archived(left, left);
+    if let Some(error) = aside {
+        context.log(LogLevel::Warning, format!("the restore succeeded, but {}", error.message));
+    }
     clock.lap(&mut report.writing);
     Ok(())
 }

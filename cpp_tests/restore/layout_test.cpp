@@ -4,6 +4,10 @@
 
 #include "fixture.hpp"
 
+#include <sys/prctl.h>
+
+#include <csignal>
+
 using namespace lbtest;
 
 namespace {
@@ -179,6 +183,70 @@ TEST_P(OpenLayout, another_one_is_busy_while_somebody_has_it_open_and_both_are_n
             ASSERT_FALSE(HasFailure());
         }
     }
+}
+
+/// A process that opens a database, reads and closes it, again and again.
+class Visitor {
+public:
+    explicit Visitor(const fs::path &database) : child_(::fork()) {
+        if (child_ < 0) fail_errno("fork");
+        if (child_ > 0) return;
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+            sqlite3 *db = nullptr;
+            sqlite3_open_v2(database.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr);
+            sqlite3_exec(db, "SELECT count(*) FROM t", nullptr, nullptr, nullptr);
+            sqlite3_close_v2(db);
+        }
+    }
+    Visitor(const Visitor &) = delete;
+    Visitor &operator=(const Visitor &) = delete;
+    ~Visitor() {
+        ::kill(child_, SIGKILL);
+        ::waitpid(child_, nullptr, 0);
+    }
+
+private:
+    pid_t child_;
+};
+
+/// Whenever somebody comes: what is refused has changed nothing, and what is there has succeeded.
+TEST_P(Layout, another_one_is_refused_or_restored_beside_somebody_who_comes_and_goes) {
+    make(dir / "present.db", Shape{}, GetParam(), "live");
+    const auto present = content_hash(dir / "present.db");
+    archive(others().front(), GetParam() == std::string("WAL") ? "DELETE" : "WAL");
+    int restored = 0;
+    for (int round = 0; round < 15; ++round) {
+        SCOPED_TRACE("round " + std::to_string(round));
+        remove_database(live);
+        fs::copy_file(dir / "present.db", live);
+        lb_result outcome = result();
+        {
+            const Visitor visitor(live);
+            outcome = restore(dir / "a.db.zst", live, replacing_soon(1000));
+        }
+        const bool succeeded = outcome.status == LB_STATUS_OK;
+        if (!succeeded) expect_failed(outcome, LB_STATUS_BUSY, live.string());
+        EXPECT_EQ(content_hash(live), succeeded ? archived : present) << outcome.message;
+        EXPECT_EQ(integrity_check(live), "ok");
+        restored += succeeded ? 1 : 0;
+        ASSERT_FALSE(HasFailure());
+    }
+    std::cout << restored << " restored" << std::endl;
+}
+
+/// There is room for the database's path, and none for that of the copy beside it.
+TEST_P(OpenLayout, copy_that_cannot_be_opened_leaves_the_destination_in_its_mode) {
+    archive(others().front());
+    auto deep = dir.path();
+    while (deep.string().size() + 200 < 490) deep /= std::string(150, 'd');
+    deep /= std::string(490 - deep.string().size() - 1, 'd');
+    fs::create_directories(deep);
+    make(deep / "live.db", Shape{}, GetParam(), "live");
+    const auto before = content_hash(deep / "live.db");
+    expect_failed(restore(dir / "a.db.zst", deep / "live.db", replacing()), LB_STATUS_UNSUPPORTED, deep.string());
+    EXPECT_EQ(content_hash(deep / "live.db"), before);
+    EXPECT_EQ(Db(deep / "live.db").text("PRAGMA journal_mode"), "wal");
 }
 
 class IdleLayout : public Layout {};

@@ -22,6 +22,7 @@ use raw::{Failure, Which};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,9 +41,7 @@ const STEPS_PER_CHECK: i32 = 10_000;
 pub struct Snapshot {
     /// Before the connection, whose descriptor it uses, is closed.
     footprint: Footprint,
-    connection: Connection,
-    /// After it: to the database and to the index of its log, in which the locks of WAL mode are.
-    connected: Vec<runtime::Connection>,
+    connection: Opened,
     job: Arc<Job>,
     path: PathBuf,
     stat: Stat,
@@ -96,17 +95,10 @@ impl Snapshot {
     }
 
     fn try_begin(path: &Path, stat: Stat, job: &Arc<Job>, wal_limit: u64, access: Access) -> Result<Snapshot> {
-        let failed = |error| open_error(path, access, error);
-        // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connected = vec![runtime::Connection::to(&stat)];
-        connected.extend(connection_to_log_index(path));
-        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        set_up(&mut connection, job, access).map_err(failed)?;
+        let connection = Opened::open(path, &stat, access, Some(job))?;
         let mut snapshot = Snapshot {
             footprint: Footprint::new(&stat),
             connection,
-            connected,
             job: Arc::clone(job),
             path: path.to_owned(),
             stat,
@@ -118,7 +110,7 @@ impl Snapshot {
         };
         snapshot.begin_transaction(access)?;
         // It may have been made only now.
-        snapshot.connected.extend(connection_to_log_index(path));
+        snapshot.connection.registered.extend(connection_to_log_index(path));
         snapshot.check_unmoved()?;
         Ok(snapshot)
     }
@@ -276,9 +268,9 @@ impl Snapshot {
         Ok(held)
     }
 
-    /// The connection, and what must outlive it.
-    fn into_connection(self) -> (Connection, Vec<runtime::Connection>) {
-        (self.connection, self.connected)
+    /// The connection, without what uses it.
+    fn into_connection(self) -> Opened {
+        self.connection
     }
 
     fn check_unmoved(&self) -> Result<()> {
@@ -317,6 +309,40 @@ impl Snapshot {
     }
 }
 
+/// A connection to a database that others may have open.
+struct Opened {
+    connection: Connection,
+    /// Dropped after it: to the database and to the index of its log, in which the locks of WAL mode are.
+    registered: Vec<runtime::Connection>,
+}
+
+impl Opened {
+    /// To the file that `stat` tells of. Without a `job` nobody can cancel what it does.
+    fn open(path: &Path, stat: &Stat, access: Access, job: Option<&Arc<Job>>) -> Result<Opened> {
+        let failed = |error| open_error(path, access, error);
+        let mut registered = vec![runtime::Connection::to(stat)];
+        registered.extend(connection_to_log_index(path));
+        // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        set_up(&mut connection, job, access).map_err(failed)?;
+        Ok(Opened { connection, registered })
+    }
+}
+
+impl Deref for Opened {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Opened {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
 /// A connection to a database in WAL mode is one to this file, too, if it exists.
 fn connection_to_log_index(path: &Path) -> Option<runtime::Connection> {
     // SQLite has it beside the file that a link leads to.
@@ -326,7 +352,7 @@ fn connection_to_log_index(path: &Path) -> Option<runtime::Connection> {
 }
 
 /// What every connection of ours keeps to.
-fn set_up(connection: &mut Connection, job: &Arc<Job>, access: Access) -> rusqlite::Result<()> {
+fn set_up(connection: &mut Connection, job: Option<&Arc<Job>>, access: Access) -> rusqlite::Result<()> {
     let writing = access == Access::Write;
     // Waiting is ours to do: it must end when the job is cancelled.
     connection.busy_timeout(Duration::ZERO)?;
@@ -342,7 +368,7 @@ fn set_up(connection: &mut Connection, job: &Arc<Job>, access: Access) -> rusqli
     } else {
         connection.execute_batch("PRAGMA query_only = ON;")?;
     }
-    let job = Arc::clone(job);
+    let Some(job) = job.map(Arc::clone) else { return Ok(()) };
     connection.progress_handler(STEPS_PER_CHECK, Some(move || job.control.is_cancelled()))
 }
 
