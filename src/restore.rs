@@ -309,6 +309,8 @@ fn replace_by_file(
     }
     let mut target = begin(request, context, report, &first_page)?;
     if !target.fits(&first_page) {
+        // The last moment: the copy ends with its own commit.
+        image.finish(report)?;
         return replace_whole(context, report, target, image_path);
     }
     let (mut new, mut live) = (vec![0; STEP], vec![0; STEP]);

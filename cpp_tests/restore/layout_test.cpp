@@ -235,6 +235,27 @@ TEST_P(Layout, another_one_is_refused_or_restored_beside_somebody_who_comes_and_
     std::cout << restored << " restored" << std::endl;
 }
 
+/// A plain database in WAL mode without a log is taken for one that nobody writes to, and is looked at again.
+TEST_P(Layout, archive_that_is_changed_meanwhile_is_not_restored) {
+    for (const auto &shape : {Shape{}, others().front()}) {
+        SCOPED_TRACE(shape.told);
+        archive(shape, "WAL");
+        make(live, Shape{}, GetParam(), "live");
+        Db host(live);
+        const auto before = content_hash(host);
+        host.exec("BEGIN IMMEDIATE");
+        auto patient = replacing();
+        patient.busy_timeout_ms = 600'000;
+        auto job = Job::start_restore(dir / "a.db", live, patient);
+        ASSERT_TRUE(wait_until([&] { return job.progress().retries > 0; }));
+        fs::copy_file(dir / "theirs.db", dir / "a.db", fs::copy_options::overwrite_existing);
+        host.close();
+        expect_failed(job.join(), LB_STATUS_SOURCE_CHANGED, (dir / "a.db").string());
+        EXPECT_EQ(content_hash(live), before);
+        EXPECT_EQ(Db(live).text("PRAGMA journal_mode"), GetParam() == std::string("WAL") ? "wal" : "delete");
+    }
+}
+
 /// There is room for the database's path, and none for that of the copy beside it.
 TEST_P(OpenLayout, copy_that_cannot_be_opened_leaves_the_destination_in_its_mode) {
     archive(others().front());
