@@ -246,7 +246,12 @@ TEST_P(RollbackWriters, every_commit_is_in_what_was_kept_also_where_the_pages_ch
     }
 }
 
-TEST_P(Writers, is_read_from_as_a_backup_with_whole_transactions_only) {
+/// A plain database as the backup file.
+class WrittenSources : public Writers {};
+INSTANTIATE_TEST_SUITE_P(Modes, WrittenSources, ::testing::Values("WAL", "DELETE", "TRUNCATE", "PERSIST"),
+                         [](const auto &tested) { return std::string(tested.param); });
+
+TEST_P(WrittenSources, are_verified_and_restored_from_with_whole_transactions_only) {
     Writer writer(live);
     const auto copy = dir / "copy.db", other = dir / "other.db";
     make("other", other);
@@ -270,6 +275,8 @@ TEST_P(Writers, is_read_from_as_a_backup_with_whole_transactions_only) {
         EXPECT_GE(held(host, "live").last, before);
         ASSERT_FALSE(HasFailure());
     }
+    writer.stop();
+    EXPECT_EQ(integrity_check(live), "ok");
 }
 
 TEST_P(Writers, is_never_in_the_way_of_a_cancel_and_loses_nothing_by_it) {
