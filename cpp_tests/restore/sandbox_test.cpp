@@ -1,26 +1,18 @@
 // Restores where there is no room, no right, or no end to what an archive becomes. Each happens in a child of its own.
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-#include "api/isolated.hpp"
-#include "fixture.hpp"
 #include "handmade.hpp"
+#include "isolated.hpp"
 
 using namespace lbtest;
 
 namespace {
 
-/// The library is used in children only.
-class SandboxedRestore : public RestoreTest {
+class SandboxedRestore : public IsolatedRestoreTest {
 protected:
-    void take_archive() override {
-        isolated([&] { RestoreTest::take_archive(); });
-    }
     void SetUp() override {
-        RestoreTest::SetUp();
-        DatabaseOptions other;
-        other.seed = 2;
-        other.bytes = 200'000;
-        make_database(dir / "other.db", other);
+        IsolatedRestoreTest::SetUp();
+        make_database(dir / "other.db", another());
         live_bytes = read_file(dir / "other.db");
     }
 
@@ -33,12 +25,7 @@ protected:
 /// A destination in a small file system of its own, open in a host; the archive differs from it everywhere.
 class FullDisk : public SandboxedRestore, public ::testing::WithParamInterface<const char *> {
 protected:
-    DatabaseOptions database() const override {
-        DatabaseOptions wanted;
-        wanted.bytes = 4 << 20;
-        wanted.rows = 2000;
-        return wanted;
-    }
+    DatabaseOptions database() const override { return of_many_chunks(); }
     void SetUp() override {
         SandboxedRestore::SetUp();
         auto other = database();
@@ -46,8 +33,7 @@ protected:
         other.journal_mode = GetParam();
         make_database(dir / "live.db", other);
         unzstd(archive, dir / "image.db");
-        ASSERT_EQ(run({"sh", "-c", "gzip < " + (dir / "image.db").string() + " > " + (dir / "image.db.gz").string()}),
-                  0);
+        gzip(dir / "image.db", dir / "image.db.gz");
     }
 };
 
@@ -105,7 +91,7 @@ using SmallRoom = SandboxedRestore;
 
 TEST_F(SmallRoom, new_file_that_does_not_fit_leaves_nothing) {
     unzstd(archive, dir / "image.db");
-    ASSERT_EQ(run({"sh", "-c", "gzip < " + (dir / "image.db").string() + " > " + (dir / "image.db.gz").string()}), 0);
+    gzip(dir / "image.db", dir / "image.db.gz");
     for (const auto *from : {"game.db.zst", "image.db", "image.db.gz"})
         isolated([&] {
             enter_private_mounts();

@@ -104,8 +104,7 @@ protected:
         wanted.chunk_size = 65536;
         expect_ok(backup(dir / "archived.db", archive, wanted));
         expect_ok(backup(dir / "archived.db", dir / "archive.db"));
-        ASSERT_EQ(
-            run({"sh", "-c", "gzip < " + (dir / "archive.db").string() + " > " + (dir / "archive.db.gz").string()}), 0);
+        gzip(dir / "archive.db", dir / "archive.db.gz");
         make("live", live);
     }
 
