@@ -57,16 +57,16 @@ fn verify(request: &Request, context: &Context, report: &mut Report) -> Result<(
     let input = Arc::new(Input::open(&request.archive).map_err(|damage| damage.note(report))?);
     report.archive_bytes = input.file_bytes();
     report.compressed = input.kind() != Kind::Image;
-    match (input.kind(), Frames::of(&input)) {
-        (Kind::Image, _) => verify_plain(request, context, report, &input),
-        (_, Some(frames)) if !request.full => {
+    match Frames::of(&input) {
+        _ if input.kind() == Kind::Image => verify_plain(request, context, report, &input),
+        _ if request.full => verify_image(request, context, report, &input),
+        Some(frames) => {
             let geometry = frames.index().manifest.geometry;
             context.job.set_image(report, geometry.page_size, Some(geometry.page_count), identity);
             let checked = |bytes| context.job.progress.add_archived(bytes, 0);
             archive::check_frames(context, &frames, report, checked)
         }
-        _ if request.full => verify_image(request, context, report, &input),
-        _ => decode(context, report, &input, |_| Ok(())),
+        None => decode(context, report, &input, |_| Ok(())),
     }
 }
 
