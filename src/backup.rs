@@ -76,7 +76,7 @@ impl Operation for Request {
     /// this again where it matters.
     fn check(&self) -> Result<u64> {
         source::check_sqlite()?;
-        let source = source::stat_database(&self.source)?;
+        let source = source::stat_database(&self.source, "the source")?;
         let (directory, name) = dest_parts(&self.dest)?;
         let directory_stat = check_directory(directory)?;
         self.check_not_own(&source, &directory_stat, name)?;

@@ -361,13 +361,13 @@ mod tests {
         names
     }
 
-    /// A file with `content`, nameless or with a hidden name.
     /// As "a.db".
     fn publish(file: &mut Unpublished, mode: u32, existing: Existing) -> Result<()> {
         Unpublished::sync(file.file(), file.directory(), Mode::from_raw_mode(mode))?;
         file.publish("a.db".as_ref(), existing)
     }
 
+    /// A file with `content`, nameless or with a hidden name.
     fn unpublished(directory: &Arc<Directory>, content: &str, named: bool) -> Unpublished {
         let mut file = Unpublished::create(directory).unwrap();
         if named {

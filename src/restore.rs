@@ -37,12 +37,7 @@ pub struct Request {
 impl Operation for Request {
     fn check(&self) -> Result<u64> {
         source::check_sqlite()?;
-        let archive = rustix::fs::stat(&self.archive)
-            .map_err(|error| Error::os("cannot open the archive", &self.archive, error))?;
-        if FileType::from_raw_mode(archive.st_mode) != FileType::RegularFile {
-            let message = format!("the archive {:?} is not a regular file", self.archive);
-            return Err(Error::new(Status::NotADatabase, message));
-        }
+        let archive = source::stat_file(&self.archive, "the archive")?;
         let (directory, _) = backup::dest_parts(&self.dest)?;
         backup::check_directory(directory)?;
         match statat(CWD, &self.dest, AtFlags::SYMLINK_NOFOLLOW) {

@@ -1,13 +1,12 @@
 //! The verification of a backup file.
 
 use crate::archive::{self, Damage, Frames, Image, Input, Kind, Piece};
-use crate::error::{Error, Result, Status};
+use crate::error::Result;
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Unpublished};
 use crate::runtime::{Context, Operation};
 use crate::source::{self, Checks, Snapshot};
 use crate::temporary;
-use rustix::fs::FileType;
 use std::convert::identity;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,15 +27,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 impl Operation for Request {
     fn check(&self) -> Result<u64> {
         source::check_sqlite()?;
-        let stat = rustix::fs::stat(&self.archive)
-            .map_err(|error| Error::os("cannot open the archive", &self.archive, error))?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(u64::try_from(stat.st_size).unwrap_or_default()),
-            _ => {
-                let message = format!("the archive {:?} is not a regular file", self.archive);
-                Err(Error::new(Status::NotADatabase, message))
-            }
-        }
+        let archive = source::stat_file(&self.archive, "the archive")?;
+        Ok(u64::try_from(archive.st_size).unwrap_or_default())
     }
 
     fn target(&self) -> &Path {

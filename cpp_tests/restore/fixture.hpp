@@ -53,6 +53,14 @@ inline std::string without_what_goes_on(std::string image) {
     return image;
 }
 
+/// A new directory below this one, with a path of so many bytes.
+inline fs::path make_deep(fs::path directory, std::size_t length) {
+    while (directory.string().size() + 200 < length) directory /= std::string(150, 'd');
+    directory /= std::string(length - directory.string().size() - 1, 'd');
+    fs::create_directories(directory);
+    return directory;
+}
+
 inline void append(const fs::path &path, const std::string &bytes) { write_file(path, read_file(path) + bytes); }
 
 /// A database with another content, of the same kind.

@@ -259,10 +259,7 @@ TEST_P(Layout, archive_that_is_changed_meanwhile_is_not_restored) {
 /// There is room for the database's path, and none for that of the copy beside it.
 TEST_P(OpenLayout, copy_that_cannot_be_opened_leaves_the_destination_in_its_mode) {
     archive(others().front());
-    auto deep = dir.path();
-    while (deep.string().size() + 200 < 490) deep /= std::string(150, 'd');
-    deep /= std::string(490 - deep.string().size() - 1, 'd');
-    fs::create_directories(deep);
+    const auto deep = make_deep(dir.path(), 490);
     make(deep / "live.db", Shape{}, GetParam(), "live");
     const auto before = content_hash(deep / "live.db");
     expect_failed(restore(dir / "a.db.zst", deep / "live.db", replacing()), LB_STATUS_UNSUPPORTED, deep.string());

@@ -69,6 +69,16 @@ enum Access {
     Write,
 }
 
+impl Access {
+    /// What the database is to the caller, for messages.
+    fn what(self) -> &'static str {
+        match self {
+            Access::Read => "the source",
+            Access::Write => "the destination",
+        }
+    }
+}
+
 impl Snapshot {
     /// Begins the snapshot; waits up to `busy_timeout` for locks.
     ///
@@ -84,7 +94,7 @@ impl Snapshot {
         wal_limit: u64,
         access: Access,
     ) -> Result<Snapshot> {
-        let stat = stat_database(path)?;
+        let stat = stat_database(path, access.what())?;
         let mut patience = Patience::new(busy_timeout);
         loop {
             match Snapshot::try_begin(path, stat, job, wal_limit, access) {
@@ -385,13 +395,18 @@ pub fn check_sqlite() -> Result<()> {
     Err(Error::new(Status::Unsupported, "the SQLite inside was built without SQLITE_ENABLE_DBPAGE_VTAB"))
 }
 
-/// The status of a file that may be a database; touches nothing, and is right on either side.
-pub fn stat_database(path: &Path) -> Result<Stat> {
+/// The status of a file that SQLite is to open, as [`stat_file`] tells it.
+pub fn stat_database(path: &Path, what: &str) -> Result<Stat> {
     if path.as_os_str().len() > LONGEST_PATH {
-        let message = format!("source_path is longer than SQLite opens ({LONGEST_PATH} bytes): {path:?}");
+        let message = format!("the path of {what} is longer than SQLite opens ({LONGEST_PATH} bytes): {path:?}");
         return Err(Error::invalid(message));
     }
-    let stat = rustix::fs::stat(path).map_err(|error| Error::os("cannot open the source", path, error))?;
+    stat_file(path, what)
+}
+
+/// The status of what must be a regular file, and is `what` to the caller; touches nothing, and is right on either side.
+pub fn stat_file(path: &Path, what: &str) -> Result<Stat> {
+    let stat = rustix::fs::stat(path).map_err(|error| Error::os(&format!("cannot open {what}"), path, error))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Ok(stat),
         other => {
@@ -401,7 +416,7 @@ pub fn stat_database(path: &Path) -> Result<Stat> {
                 FileType::Socket => "a socket",
                 _ => "a device",
             };
-            Err(Error::new(Status::NotADatabase, format!("the source {path:?} is {kind}, not a database")))
+            Err(Error::new(Status::NotADatabase, format!("{what} {path:?} is {kind}, not a file")))
         }
     }
 }
@@ -418,16 +433,14 @@ pub fn may_be_in_use(path: &Path, wal: bool) -> bool {
 fn open_error(path: &Path, access: Access, error: rusqlite::Error) -> Error {
     use rustix::fs::Access as Needed;
     let denied = |path: &Path, needed| rustix::fs::accessat(CWD, path, needed, AtFlags::EACCESS).err();
-    let (operation, denied) = match access {
-        Access::Read => ("cannot open the source", denied(path, Needed::READ_OK)),
+    let denied = match access {
+        Access::Read => denied(path, Needed::READ_OK),
         // In its directory the log or the journal must be made.
-        Access::Write => (
-            "cannot open the destination",
-            denied(path, Needed::READ_OK | Needed::WRITE_OK)
-                .or_else(|| path.parent().and_then(|directory| denied(directory, Needed::WRITE_OK))),
-        ),
+        Access::Write => denied(path, Needed::READ_OK | Needed::WRITE_OK)
+            .or_else(|| path.parent().and_then(|directory| denied(directory, Needed::WRITE_OK))),
     };
-    sqlite_error(operation, path, error, denied.map_or(0, rustix::io::Errno::raw_os_error))
+    let errno = denied.map_or(0, rustix::io::Errno::raw_os_error);
+    sqlite_error(&format!("cannot open {}", access.what()), path, error, errno)
 }
 
 /// Keeps SQLite's code and text.

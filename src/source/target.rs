@@ -316,7 +316,8 @@ impl JournalMode {
 
     /// By a connection of its own: one that has read a schema in one text encoding refuses the next in another.
     fn try_settle(&self) -> Result<()> {
-        let connection = Opened::open(&self.path, &stat_database(&self.path)?, Access::Write, None)?;
+        let connection =
+            Opened::open(&self.path, &stat_database(&self.path, Access::Write.what())?, Access::Write, None)?;
         let wanted = if self.was_wal { "wal" } else { "delete" };
         let mode: String = connection
             .query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0))
