@@ -10,7 +10,7 @@ mod throttle;
 pub(crate) mod tests;
 
 pub use control::Control;
-pub use patience::Patience;
+pub use patience::patiently;
 pub use progress::{JobState, Phase, Progress, ProgressSnapshot};
 pub use report::{Check, Finding, Outcome, Report, Stopwatch};
 pub use throttle::Throttle;

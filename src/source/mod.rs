@@ -14,7 +14,7 @@ pub use integrity::{Checks, check_integrity};
 pub use target::Target;
 
 use crate::error::{Error, Result, Status};
-use crate::job::{Job, Patience};
+use crate::job::{Job, patiently};
 use crate::runtime;
 use footprint::Footprint;
 use pages::PageSet;
@@ -95,13 +95,7 @@ impl Snapshot {
         access: Access,
     ) -> Result<Snapshot> {
         let stat = stat_database(path, access.what())?;
-        let mut patience = Patience::new(busy_timeout);
-        loop {
-            match Snapshot::try_begin(path, stat, job, wal_limit, access) {
-                Ok(snapshot) => return Ok(snapshot),
-                Err(error) => patience.pause(error, &job.control, job.progress)?,
-            }
-        }
+        patiently(busy_timeout, &job.control, job.progress, || Snapshot::try_begin(path, stat, job, wal_limit, access))
     }
 
     fn try_begin(path: &Path, stat: Stat, job: &Arc<Job>, wal_limit: u64, access: Access) -> Result<Snapshot> {
@@ -191,12 +185,13 @@ impl Snapshot {
         if crate::hooks::on("no-snapshot") {
             self.connection.execute_batch("COMMIT").map_err(|error| self.sqlite_error("cannot read", error))?;
             let (page_size, page_count) = (self.page_size, self.page_count);
+            let job = Arc::clone(&self.job);
             // The writer that was let in has its turn.
-            let mut patience = Patience::new(Duration::from_secs(60));
-            while let Err(error) = self.begin_transaction(Access::Read) {
-                let _ = self.connection.execute_batch("ROLLBACK");
-                patience.pause(error, &self.job.control, self.job.progress)?;
-            }
+            patiently(Duration::from_secs(60), &job.control, job.progress, || {
+                self.begin_transaction(Access::Read).inspect_err(|_| {
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                })
+            })?;
             (self.page_size, self.page_count) = (page_size, page_count);
         }
         Ok(())

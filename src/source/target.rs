@@ -6,7 +6,7 @@ use super::integrity::open_immutable;
 use super::raw::Which;
 use super::{Access, LOCK_BYTE, Opened, Snapshot, sqlite_error, stat_database};
 use crate::error::{Error, Result, Status};
-use crate::job::{Control, Job, Patience};
+use crate::job::{Control, Job, patiently};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Statement};
@@ -125,11 +125,10 @@ impl Target {
             return Ok(self);
         }
         snapshot.connection.execute_batch("ROLLBACK").map_err(|error| snapshot.sqlite_error("cannot lock", error))?;
-        let mut patience = Patience::new(busy_timeout);
-        while !leave_wal(snapshot)? {
-            let error = in_use(&snapshot.path, &self.first_page, first_page);
-            patience.pause(error, &snapshot.job.control, snapshot.job.progress)?;
-        }
+        patiently(busy_timeout, &snapshot.job.control, snapshot.job.progress, || match leave_wal(snapshot)? {
+            true => Ok(()),
+            false => Err(in_use(&snapshot.path, &self.first_page, first_page)),
+        })?;
         self.mode.is_changed = true;
         snapshot.begin_transaction(Access::Write)?;
         Ok(self)
@@ -206,8 +205,7 @@ impl Target {
 
     fn commit(&self, busy_timeout: Duration) -> Result<()> {
         let (job, connection) = (&self.snapshot.job, &self.snapshot.connection);
-        let mut patience = Patience::new(busy_timeout);
-        loop {
+        patiently(busy_timeout, &job.control, job.progress, || {
             // The last moment: what is asked for during the commit comes too late.
             job.control.check()?;
             // The checkpoint, which may take long, is left to the host. After the commit nothing may fail any more.
@@ -215,8 +213,8 @@ impl Target {
             let Err(error) = connection.execute_batch("COMMIT") else { return Ok(()) };
             let error = self.snapshot.sqlite_error("cannot commit the restored content of", error);
             self.keep_log(false)?;
-            patience.pause(error, &job.control, job.progress)?;
-        }
+            Err(error)
+        })
     }
 
     /// Whether closing leaves the log as it is, even if nobody else has the database open.
@@ -305,13 +303,9 @@ impl JournalMode {
     /// Back to it, whatever that of the image is.
     fn settle(&mut self) -> Result<()> {
         self.is_changed = false;
-        let mut patience = Patience::new(MODE_TIMEOUT);
         // A job that is cancelled leaves the mode as it was, too.
         let never_cancelled = Control::new(0);
-        while let Err(error) = self.try_settle() {
-            patience.pause(error, &never_cancelled, self.job.progress)?;
-        }
-        Ok(())
+        patiently(MODE_TIMEOUT, &never_cancelled, self.job.progress, || self.try_settle())
     }
 
     /// By a connection of its own: one that has read a schema in one text encoding refuses the next in another.
