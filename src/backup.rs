@@ -203,7 +203,7 @@ fn fill_and_publish(
     let mut clock = Stopwatch::start();
     let snapshot = Snapshot::begin(&request.source, job, request.busy_timeout, request.wal_limit)?;
     clock.lap(&mut report.waiting);
-    let mode = copied_mode(snapshot.stat(), archive.file())?;
+    let mode = copied_mode(snapshot.stat(), archive)?;
     let work = |image_bytes| total_work(request, &snapshot, image_bytes);
     job.set_image(report, snapshot.page_size(), Some(snapshot.page_count()), work);
 
@@ -381,7 +381,7 @@ fn stage(
     let image_bytes = plan.image_bytes();
     staged.check_space(image_bytes)?;
     let mut clock = Stopwatch::start();
-    let mut step = vec![0; STAGED_STEP as usize];
+    let mut step = archive::zeros(STAGED_STEP as usize)?;
     let mut offset = 0;
     while offset < image_bytes {
         context.job.control.check()?;
@@ -424,7 +424,7 @@ pub fn keep(context: &Context, dest: &Path, snapshot: &mut Snapshot) -> Result<(
     let mut plan = Plan::plain_copy(snapshot.page_size(), snapshot.page_count());
     plan = Plan { encoding, throttled: false, written_by: versions(), ..plan };
     temporary::lend(context, &directory, |file| {
-        let mode = copied_mode(snapshot.stat(), file.file())?;
+        let mode = copied_mode(snapshot.stat(), file)?;
         file.check_space(plan.least_bytes())?;
         let mut report = Report::default();
         let options = OutputOptions { counted: false, ..OutputOptions::default() };

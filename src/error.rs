@@ -83,7 +83,7 @@ impl Status {
     ];
 
     /// What an errno means for the caller.
-    fn from_errno(errno: i32) -> Status {
+    pub(crate) fn from_errno(errno: i32) -> Status {
         match errno {
             libc::ENOENT | libc::ENOTDIR => Status::NotFound,
             libc::EEXIST => Status::AlreadyExists,
@@ -104,6 +104,7 @@ impl Status {
             ffi::SQLITE_NOTADB => Status::NotADatabase,
             ffi::SQLITE_CORRUPT => Status::Corrupt,
             ffi::SQLITE_NOMEM => Status::OutOfMemory,
+            ffi::SQLITE_IOERR if code == ffi::SQLITE_IOERR_NOMEM => Status::OutOfMemory,
             ffi::SQLITE_FULL => Status::NoSpace,
             ffi::SQLITE_INTERRUPT => Status::Cancelled,
             ffi::SQLITE_PERM | ffi::SQLITE_AUTH | ffi::SQLITE_READONLY => Status::PermissionDenied,
@@ -177,7 +178,15 @@ impl Error {
     pub fn sqlite(operation: &str, path: &Path, code: i32, errno: i32, reason: &str) -> Error {
         use rusqlite::ffi::{SQLITE_CANTOPEN, SQLITE_IOERR};
         let errno = if matches!(code & 0xff, SQLITE_CANTOPEN | SQLITE_IOERR) { errno } else { 0 };
-        let status = Status::from_sqlite(code, errno);
+        Error::sqlite_by(operation, path, code, errno, Status::from_sqlite(code, errno), reason)
+    }
+
+    /// The same for damage that SQLite has seen because the system failed to read, by `errno`.
+    pub fn unreadable(operation: &str, path: &Path, code: i32, errno: i32, reason: &str) -> Error {
+        Error::sqlite_by(operation, path, code, errno, Status::from_errno(errno), reason)
+    }
+
+    fn sqlite_by(operation: &str, path: &Path, code: i32, errno: i32, status: Status, reason: &str) -> Error {
         let system = if errno == 0 { String::new() } else { format!(", {}", io::Error::from_raw_os_error(errno)) };
         let message = format!("{operation} {path:?}: {reason} (SQLite code {code}{system})");
         Error { status, sqlite_code: code, sys_errno: errno, message }

@@ -337,8 +337,9 @@ fn descriptor_path(fd: &impl AsFd) -> String {
 
 /// The permission bits for a copy of a file: no wider than the original's. Where the copy belongs to another group, that
 /// group gets no more than everybody.
-pub fn copied_mode(source: &fs::Stat, copy: &File) -> Result<Mode> {
-    let own = fstat(copy).map_err(|error| Error::os("cannot look at", Path::new("the new file"), error))?;
+pub fn copied_mode(source: &fs::Stat, copy: &Unpublished) -> Result<Mode> {
+    let failed = |error| Error::os("cannot look at a file in", &copy.directory.path, error);
+    let own = fstat(&*copy.file).map_err(failed)?;
     let bits = Mode::from_raw_mode(source.st_mode) & Mode::from_raw_mode(0o666);
     if own.st_gid == source.st_gid {
         return Ok(bits);
@@ -467,8 +468,9 @@ mod tests {
 
     #[test]
     fn a_copy_for_another_group_gives_it_no_more_than_everybody() {
-        let file = tempfile::tempfile().unwrap();
-        let mut source = fstat(&file).unwrap();
+        let temp = tempfile::tempdir().unwrap();
+        let file = unpublished(&Directory::open(temp.path()).unwrap(), "", false);
+        let mut source = fstat(&**file.file()).unwrap();
         source.st_mode = 0o100_664;
         assert_eq!(copied_mode(&source, &file).unwrap().as_raw_mode(), 0o664);
         source.st_gid = source.st_gid.wrapping_add(1);

@@ -202,7 +202,7 @@ fn restore_to_new(
     name: &OsStr,
 ) -> Result<()> {
     let job = &context.job;
-    let mode = copied_mode(archive.stat(), file.file())?;
+    let mode = copied_mode(archive.stat(), file)?;
     let judged = request.judged(archive.kind());
     job.progress.set_phase(Phase::Restoring);
     // What SQLite is about to read through need not be read back, and better stays in memory until then.
@@ -296,7 +296,7 @@ fn replace_by_file(
     }
     job.progress.add_work(archive::verify_work(report.image_bytes));
     clock.lap(&mut report.verifying);
-    let mut first_page = vec![0; image.page_size as usize];
+    let mut first_page = archive::zeros(image.page_size as usize)?;
     if image.page_count > 0 {
         image.read(0, &mut first_page)?;
     } else {
@@ -308,7 +308,7 @@ fn replace_by_file(
         image.finish(report)?;
         return replace_whole(context, report, target, image_path);
     }
-    let (mut new, mut live) = (vec![0; STEP], vec![0; STEP]);
+    let (mut new, mut live) = (archive::zeros(STEP)?, archive::zeros(STEP)?);
     let mut offset = 0;
     while offset < report.image_bytes {
         job.control.check()?;

@@ -5,6 +5,24 @@ use parking_lot::Mutex;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+/// `length` zeros; an error where there is no memory for them.
+pub fn zeros(length: usize) -> Result<Vec<u8>> {
+    let mut data = Vec::new();
+    extend(&mut data, length)?;
+    Ok(data)
+}
+
+fn extend(data: &mut Vec<u8>, length: usize) -> Result<()> {
+    if let Some(more) = length.checked_sub(data.len())
+        && more > 0
+    {
+        data.try_reserve_exact(more)
+            .map_err(|_| Error::new(Status::OutOfMemory, format!("no memory for a chunk of {length} bytes")))?;
+        data.resize(length, 0);
+    }
+    Ok(())
+}
+
 /// A job's idle buffers.
 pub(super) struct Buffers {
     idle: Mutex<Vec<Vec<u8>>>,
@@ -18,13 +36,7 @@ impl Buffers {
     /// A buffer of `length` bytes with any content; an error where there is no memory for it.
     pub(super) fn take(self: &Arc<Self>, length: usize) -> Result<Buffer> {
         let mut data = self.idle.lock().pop().unwrap_or_default();
-        if let Some(more) = length.checked_sub(data.len())
-            && more > 0
-        {
-            data.try_reserve_exact(more)
-                .map_err(|_| Error::new(Status::OutOfMemory, format!("no memory for a chunk of {length} bytes")))?;
-            data.resize(length, 0);
-        }
+        extend(&mut data, length)?;
         Ok(Buffer { data, length, home: Arc::clone(self) })
     }
 

@@ -1,6 +1,7 @@
 //! Finding one's way in an archive, which comes from anywhere: nothing that it says is believed before it is checked, and
 //! no memory is taken for what it merely claims.
 
+use super::buffer::zeros;
 use super::manifest::{MANIFEST_MAGIC, MOST_BYTES, Manifest};
 use super::seek_table::{self, Entry, SKIPPABLE_HEADER};
 use crate::error::{Error, Result, Status};
@@ -33,7 +34,7 @@ impl Index {
             return Err(damaged(&format!("its manifest would take {} bytes", last.compressed)));
         }
         // Not beyond the file: the table's entries add up to where it begins.
-        let mut frame = vec![0; last.compressed as usize];
+        let mut frame = zeros(last.compressed as usize)?;
         file.read_exact_at(&mut frame, table.start - u64::from(last.compressed)).map_err(failed)?;
         let Some(content) = seek_table::content_of(MANIFEST_MAGIC, &frame) else { return Ok(None) };
         let manifest = Manifest::decode(content, path)?;

@@ -18,6 +18,7 @@ mod reader;
 mod seek_table;
 mod settle;
 
+pub use buffer::zeros;
 pub use decode::{ChunkBuffer, Damage, Frames, Piece, check_frames, decode, decode_frames, for_each_chunk};
 pub use frame::zstd_version;
 pub use input::{ImageHeader, Input, Kind};

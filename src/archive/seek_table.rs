@@ -2,6 +2,7 @@
 //! 0.1.0 (contrib/seekable_format/zstd_seekable_compression_format.md of Zstandard), by which any tool that knows it
 //! finds the frames.
 
+use super::buffer::zeros;
 use crate::error::{Error, Result, Status};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -91,7 +92,7 @@ pub(super) fn read(file: &File, path: &Path, file_bytes: u64) -> Result<Option<T
     let entry_bytes = if descriptor & HAS_CHECKSUMS != 0 { 12 } else { 8 };
     let table_bytes = SKIPPABLE_HEADER + count * entry_bytes + FOOTER as u64;
     let start = file_bytes.checked_sub(table_bytes).ok_or_else(|| damaged("it would begin before the file"))?;
-    let mut table = vec![0; table_bytes as usize];
+    let mut table = zeros(table_bytes as usize)?;
     read_at(start, &mut table)?;
     let content = content_of(TABLE_MAGIC, &table).ok_or_else(|| damaged("its frame does not say its length"))?;
     let entries: Vec<Entry> = content[..content.len() - FOOTER]

@@ -1,9 +1,9 @@
 //! SQLite's own judgement of an image.
 
-use super::{Access, LONGEST_PATH, Snapshot, set_up, sqlite_error};
+use super::{Access, LONGEST_PATH, Snapshot, error_of, raw, set_up, sqlite_error};
 use crate::error::{Error, Result, Status};
 use crate::job::{Check, Finding, Job, Report};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -40,15 +40,16 @@ pub(super) fn open_immutable(image: &Path, job: &Arc<Job>) -> Result<Connection>
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let mut connection = Connection::open_with_flags(immutable_uri(image), flags).map_err(failed)?;
-    set_up(&mut connection, Some(job), Access::Read).map_err(failed)?;
+    set_up(&mut connection, Some(job), Access::Read)
+        .map_err(|error| error_of(&connection, "cannot check", image, error))?;
     Ok(connection)
 }
 
 fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Report) -> Result<()> {
     let mut failed = |error, check| {
-        let error = sqlite_error("cannot check", name, error, 0);
+        let error = error_of(connection, "cannot check", name, error);
         // An index over a function or a collation of the application's own.
-        if error.sqlite_code == rusqlite::ffi::SQLITE_ERROR {
+        if error.sqlite_code == ffi::SQLITE_ERROR {
             let message = format!("{}; only the application can check what it has itself defined", error.message);
             return Error { status: Status::Unsupported, message, ..error };
         }
@@ -61,6 +62,9 @@ fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Repo
     let verdict: String = connection
         .pragma_query_value(None, "integrity_check", |row| row.get(0))
         .map_err(|error| failed(error, Check::Integrity))?;
+    if let Some(error) = unreadable(connection, name, &verdict) {
+        return Err(error);
+    }
     if verdict != "ok" {
         report.finding = Some(Finding { check: Check::Integrity, chunk: None, page: page_in(&verdict) });
         let message = format!("{name:?} fails SQLite's integrity_check: {verdict}");
@@ -83,6 +87,25 @@ fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Repo
     let message =
         format!("{name:?} fails SQLite's foreign_key_check: table {table:?}{row} refers to nothing in {parent:?}");
     Err(Error::new(Status::Corrupt, message))
+}
+
+/// integrity_check takes a page for damaged that could not be read: that is a failure of the system, or no memory, and
+/// says nothing about the database.
+fn unreadable(connection: &Connection, name: &Path, verdict: &str) -> Option<Error> {
+    const WITH_CODE: &str = "unable to get the page. error code=";
+    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
+    let mut codes = verdict.split(WITH_CODE).skip(1).filter_map(digits);
+    let code = codes.find(|code| matches!(code & 0xff, ffi::SQLITE_IOERR | ffi::SQLITE_NOMEM));
+    // Said without a code of pages whose number is in range: of those of a long row, and of unused ones.
+    let code = code.or_else(|| verdict.contains("failed to get page").then_some(ffi::SQLITE_NOMEM));
+    let reason = verdict.lines().last().unwrap_or_default();
+    match (code, raw::read_errno(connection)) {
+        (Some(code), 0) => Some(Error::sqlite("cannot check", name, code, 0, reason)),
+        (None, 0) => None,
+        (code, errno) => {
+            Some(Error::unreadable("cannot check", name, code.unwrap_or(ffi::SQLITE_IOERR), errno, reason))
+        }
+    }
 }
 
 /// The first page that a line of integrity_check speaks of, such as "Tree 2 page 7 cell 3: …".

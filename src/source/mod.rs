@@ -22,6 +22,7 @@ use raw::{Failure, Which};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
+use rustix::io::Errno;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -279,11 +280,15 @@ impl Snapshot {
     }
 
     fn check_unmoved(&self) -> Result<()> {
-        let moved = raw::has_moved(&self.connection).map_err(|failure| self.raw_error("cannot look at", failure))?;
-        let same = !moved
-            && rustix::fs::stat(&self.path)
-                .is_ok_and(|now| (now.st_dev, now.st_ino) == (self.stat.st_dev, self.stat.st_ino));
-        if same {
+        let has_moved =
+            || raw::has_moved(&self.connection).map_err(|failure| self.raw_error("cannot look at", failure));
+        let same = match rustix::fs::stat(&self.path) {
+            Ok(now) => (now.st_dev, now.st_ino) == (self.stat.st_dev, self.stat.st_ino),
+            Err(Errno::NOENT) => false,
+            Err(error) => return Err(Error::os("cannot look at", &self.path, error)),
+        };
+        // SQLite says that it has moved, too, where it was only kept from looking.
+        if same && !(has_moved()? && has_moved()?) {
             return Ok(());
         }
         let message = format!("{:?} was replaced or unlinked while it was read", self.path);
@@ -301,8 +306,7 @@ impl Snapshot {
     }
 
     fn sqlite_error(&self, operation: &str, error: rusqlite::Error) -> Error {
-        let errno = raw::system_errno(&self.connection);
-        sqlite_error(operation, &self.path, error, errno)
+        error_of(&self.connection, operation, &self.path, error)
     }
 
     fn raw_error(&self, operation: &str, failure: Failure) -> Error {
@@ -331,6 +335,12 @@ impl Opened {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         set_up(&mut connection, job, access).map_err(failed)?;
+        // Whatever keeps SQLite from opening it for writing: a refusal is told by the first write.
+        if access == Access::Write && connection.is_readonly("main").map_err(failed)? && denied(path, access).is_none()
+        {
+            let message = format!("cannot open {} {path:?} for writing", access.what());
+            return Err(Error { sqlite_code: ffi::SQLITE_CANTOPEN, ..Error::new(Status::Io, message) });
+        }
         Ok(Opened { connection, registered })
     }
 }
@@ -426,16 +436,34 @@ pub fn may_be_in_use(path: &Path, wal: bool) -> bool {
 
 /// An error before there is a connection that knows its errno.
 fn open_error(path: &Path, access: Access, error: rusqlite::Error) -> Error {
+    let errno = denied(path, access).map_or(0, Errno::raw_os_error);
+    sqlite_error(&format!("cannot open {}", access.what()), path, error, errno)
+}
+
+/// Why the system would not give such access.
+fn denied(path: &Path, access: Access) -> Option<Errno> {
     use rustix::fs::Access as Needed;
     let denied = |path: &Path, needed| rustix::fs::accessat(CWD, path, needed, AtFlags::EACCESS).err();
-    let denied = match access {
+    match access {
         Access::Read => denied(path, Needed::READ_OK),
         // In its directory the log or the journal must be made.
         Access::Write => denied(path, Needed::READ_OK | Needed::WRITE_OK)
             .or_else(|| path.parent().and_then(|directory| denied(directory, Needed::WRITE_OK))),
-    };
-    let errno = denied.map_or(0, rustix::io::Errno::raw_os_error);
-    sqlite_error(&format!("cannot open {}", access.what()), path, error, errno)
+    }
+}
+
+/// What a connection has failed with.
+fn error_of(connection: &Connection, operation: &str, path: &Path, error: rusqlite::Error) -> Error {
+    let damaged = error.sqlite_error().is_some_and(|failure| failure.code == rusqlite::ErrorCode::DatabaseCorrupt);
+    match if damaged { raw::read_errno(connection) } else { 0 } {
+        0 => {
+            // The database is there, it is open. A journal that SQLite cannot make it tries to open all the same, and
+            // keeps the errno of that.
+            let errno = Some(raw::system_errno(connection)).filter(|errno| *errno != libc::ENOENT);
+            sqlite_error(operation, path, error, errno.unwrap_or(0))
+        }
+        errno => Error::unreadable(operation, path, ffi::SQLITE_CORRUPT, errno, &error.to_string()),
+    }
 }
 
 /// Keeps SQLite's code and text.

@@ -2,7 +2,7 @@
 //! SQLite's locks. File controls: <https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html>.
 
 use rusqlite::{Connection, ffi};
-use rustix::fs::{Advice, Stat, fadvise};
+use rustix::fs::{Advice, Dir, Mode, OFlags, Stat, fadvise};
 use std::ffi::c_int;
 use std::num::NonZeroU64;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -75,6 +75,17 @@ pub(super) fn system_errno(connection: &Connection) -> i32 {
     unsafe { ffi::sqlite3_system_errno(connection.handle()) }
 }
 
+/// errno by which reading one of the connection's files has failed; 0 if it has not. SQLite takes such a failure for damage
+/// of the file (os_unix.c, unixRead: SQLITE_IOERR_CORRUPTFS, which becomes SQLITE_CORRUPT).
+pub(super) fn read_errno(connection: &Connection) -> i32 {
+    let last = |which| match file(connection, which) {
+        Ok(Some((file, methods))) => failure(file, methods, 0).errno,
+        _ => 0,
+    };
+    let errnos = [last(Which::Database), last(Which::Journal)];
+    errnos.into_iter().find(|errno| matches!(*errno, libc::EIO | libc::ENXIO | libc::ERANGE)).unwrap_or(0)
+}
+
 /// A failed method of `file`, which keeps the errno itself: the connection knows only of calls that it made.
 fn failure(file: *mut ffi::sqlite3_file, methods: &ffi::sqlite3_io_methods, code: c_int) -> Failure {
     let mut errno: c_int = 0;
@@ -135,8 +146,10 @@ impl Descriptor {
     /// Looks through this thread's table; its listing is the thread's own, not the host's.
     pub(super) fn of(stat: &Stat) -> Option<Descriptor> {
         let identity = (stat.st_dev, stat.st_ino);
-        let entries = std::fs::read_dir("/proc/thread-self/fd").ok()?;
-        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        // Not std's: that panics where the directory cannot be closed.
+        let entries = Dir::new(rustix::fs::open("/proc/thread-self/fd", flags, Mode::empty()).ok()?).ok()?;
+        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok());
         numbers.map(|number| Descriptor { number, identity }).find(|descriptor| descriptor.get().is_some())
     }
 

@@ -4,7 +4,7 @@
 
 use super::integrity::open_immutable;
 use super::raw::Which;
-use super::{Access, LOCK_BYTE, Opened, Snapshot, sqlite_error, stat_database};
+use super::{Access, LOCK_BYTE, Opened, Snapshot, error_of, stat_database};
 use crate::error::{Error, Result, Status};
 use crate::job::{Control, Job, patiently};
 use rusqlite::backup::{Backup, StepResult};
@@ -125,11 +125,12 @@ impl Target {
             return Ok(self);
         }
         snapshot.connection.execute_batch("ROLLBACK").map_err(|error| snapshot.sqlite_error("cannot lock", error))?;
+        // A failure may come when the file has changed already.
+        self.mode.is_changed = true;
         patiently(busy_timeout, &snapshot.job.control, snapshot.job.progress, || match leave_wal(snapshot)? {
             true => Ok(()),
             false => Err(in_use(&snapshot.path, &self.first_page, first_page)),
         })?;
-        self.mode.is_changed = true;
         snapshot.begin_transaction(Access::Write)?;
         Ok(self)
     }
@@ -248,19 +249,26 @@ fn copy_whole(
     job: &Job,
     mut copied: impl FnMut(u64),
 ) -> Result<()> {
-    let failed = |error| sqlite_error("cannot restore to", path, error, 0);
+    let failed = |connection: &Connection, error| error_of(connection, "cannot restore to", path, error);
     // The lock stays.
-    connection.execute_batch("ROLLBACK").map_err(failed)?;
-    let page_size: u32 = source.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(failed)?;
-    let backup = Backup::new(source, connection).map_err(failed)?;
-    loop {
-        job.control.check()?;
-        match backup.step(PAGES_PER_STEP).map_err(failed)? {
-            StepResult::Done => return Ok(()),
-            StepResult::More => copied(u64::from(page_size) * PAGES_PER_STEP as u64),
-            _ => return Err(Error::new(Status::Busy, format!("{path:?} is locked"))),
+    connection.execute_batch("ROLLBACK").map_err(|error| failed(connection, error))?;
+    let page_size: u32 =
+        source.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(|error| failed(source, error))?;
+    let mut copy = |connection: &mut Connection| {
+        let backup = Backup::new(source, connection)?;
+        loop {
+            if let Err(cancelled) = job.control.check() {
+                return Ok(Err(cancelled));
+            }
+            match backup.step(PAGES_PER_STEP)? {
+                StepResult::Done => return Ok(Ok(())),
+                StepResult::More => copied(u64::from(page_size) * PAGES_PER_STEP as u64),
+                _ => return Ok(Err(Error::new(Status::Busy, format!("{path:?} is locked")))),
+            }
         }
-    }
+    };
+    // The connection knows what has failed when the backup has ended.
+    copy(connection).map_err(|error| failed(connection, error))?
 }
 
 /// True for the last connection; false while there is another.
@@ -305,7 +313,10 @@ impl JournalMode {
         self.is_changed = false;
         // A job that is cancelled leaves the mode as it was, too.
         let never_cancelled = Control::new(0);
-        patiently(MODE_TIMEOUT, &never_cancelled, self.job.progress, || self.try_settle())
+        // Twice: what is to be put right may be what one failure has left.
+        patiently(MODE_TIMEOUT, &never_cancelled, self.job.progress, || {
+            self.try_settle().or_else(|_| self.try_settle())
+        })
     }
 
     /// By a connection of its own: one that has read a schema in one text encoding refuses the next in another.
@@ -315,7 +326,7 @@ impl JournalMode {
         let wanted = if self.was_wal { "wal" } else { "delete" };
         let mode: String = connection
             .query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0))
-            .map_err(|error| sqlite_error("cannot set the journal mode of", &self.path, error, 0))?;
+            .map_err(|error| error_of(&connection, "cannot set the journal mode of", &self.path, error))?;
         if mode == wanted {
             return Ok(());
         }

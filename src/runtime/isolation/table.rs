@@ -89,11 +89,22 @@ fn above_standard_streams(file: OwnedFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A call failed: because this system does not have it, or for want of something that may be there the next time.
 fn unsupported(what: &str, error: io::Error) -> Error {
-    Error {
-        sys_errno: error.raw_os_error().unwrap_or(0),
-        ..unproven(&format!("this system does not give {what}: {error}"))
-    }
+    let unproven = unproven(&format!("this system does not give {what}: {error}"));
+    let sys_errno = error.raw_os_error().unwrap_or(0);
+    let status = match sys_errno {
+        libc::EMFILE
+        | libc::ENFILE
+        | libc::ENOMEM
+        | libc::ENOSPC
+        | libc::EDQUOT
+        | libc::EIO
+        | libc::EINTR
+        | libc::EAGAIN => Status::from_errno(sys_errno),
+        _ => unproven.status,
+    };
+    Error { status, sys_errno, ..unproven }
 }
 
 fn unproven(reason: &str) -> Error {
@@ -175,8 +186,11 @@ fn silence_standard_streams() -> io::Result<()> {
             continue;
         }
         // SAFETY: the numbers are standard streams of this thread's private table, which no Rust object owns.
-        if unsafe { libc::dup2(null.as_raw_fd(), stream) } < 0 {
-            return Err(io::Error::last_os_error());
+        while unsafe { libc::dup2(null.as_raw_fd(), stream) } < 0 {
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
         }
     }
     if null.as_raw_fd() <= 2 {
