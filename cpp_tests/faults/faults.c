@@ -373,6 +373,7 @@ long syscall(long number, ...) {
     switch (number) {
         case SYS_renameat2: error = fault(FAULTS_RENAME, "renameat2", caller); break;
         case SYS_getrandom: error = fault(FAULTS_RANDOM, "getrandom", caller); break;
+        case SYS_fchmod: error = fault(FAULTS_MODE, "fchmod", caller); break;
         case SYS_statx: error = fault(FAULTS_STAT, "statx", caller); break;
         default: break;
     }

@@ -70,6 +70,14 @@ constexpr faults_class compared[] = {FAULTS_OPEN,     FAULTS_READ,  FAULTS_WRITE
                                      FAULTS_TRUNCATE, FAULTS_RENAME, FAULTS_LINK,  FAULTS_UNLINK, FAULTS_MAP,
                                      FAULTS_LOCK,     FAULTS_FLOCK, FAULTS_CLOSE, FAULTS_RANDOM, FAULTS_MODE};
 
+/// What the C library opens, reads and closes by itself, on a thread's first malloc: to know how many heaps are worth it.
+bool is_own_file_of_libc(pid_t process, const __ptrace_syscall_info &info) {
+    char path[64] = "";
+    iovec here{path, sizeof path - 1}, there{reinterpret_cast<void *>(info.entry.args[1]), sizeof path - 1};
+    return info.entry.nr == SYS_openat && ::process_vm_readv(process, &here, 1, &there, 1, 0) > 0 &&
+           std::strncmp(path, "/sys/devices/system/cpu", 23) == 0;
+}
+
 bool is_library_thread(pid_t process, pid_t thread) {
     std::ifstream in("/proc/" + std::to_string(process) + "/task/" + std::to_string(thread) + "/comm");
     std::string name;
@@ -110,8 +118,11 @@ int follow(pid_t process, Counts &counts) {
             __ptrace_syscall_info info{};
             if (::ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof info, &info) > 0 &&
                 info.op == PTRACE_SYSCALL_INFO_ENTRY)
-                if (const auto found = class_of(info); found != FAULTS_CLASSES && is_library_thread(process, thread))
+                if (const auto found = class_of(info); found != FAULTS_CLASSES && is_library_thread(process, thread)) {
                     ++counts[found];
+                    if (is_own_file_of_libc(process, info))
+                        for (const auto done : {FAULTS_OPEN, FAULTS_READ, FAULTS_CLOSE}) --counts[done];
+                }
         } else if (WSTOPSIG(status) != SIGTRAP && WSTOPSIG(status) != SIGSTOP) {
             signal = WSTOPSIG(status);
         }

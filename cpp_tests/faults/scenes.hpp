@@ -105,9 +105,10 @@ public:
 
     /// Has a job of the library look through the destination's directory.
     void sweep() {
-        const auto archive = out / "sweep.db";
-        must(backup(source, archive));
-        fs::remove(archive);
+        for (const auto &archive : {out / "sweep.db", dir_ / "sweep.db"}) {
+            must(backup(source, archive));
+            fs::remove(archive);
+        }
     }
     /// Every file that a message may name is in there.
     const fs::path &directory() const { return dir_.path(); }
@@ -116,8 +117,8 @@ protected:
     static DatabaseOptions small(const std::string &journal_mode, int seed, int page_size = 4096) {
         DatabaseOptions wanted;
         wanted.journal_mode = journal_mode;
-        wanted.bytes = 200'000;
-        wanted.rows = 200;
+        wanted.rows = 30 * page_size / 1024;
+        wanted.bytes = wanted.rows * 1000;
         wanted.seed = seed;
         wanted.page_size = page_size;
         return wanted;
@@ -313,6 +314,7 @@ public:
         if (shape_.page_size != 4096) return;  // only for who is alone
         player_.emplace(dest);
         if (is_wal()) {
+            is_reading_ = true;
             player_->exec("BEGIN");
             player_->scalar("SELECT count(*) FROM moves");
         }
@@ -322,7 +324,7 @@ public:
 
     void check(const lb_result &outcome, bool lasting) override {
         if (!player_) player_.emplace(dest);
-        if (is_wal() && shape_.page_size == 4096) {
+        if (std::exchange(is_reading_, false)) {
             expect(content_hash(*player_) == old_content_, "a reader's snapshot changed under it");
             player_->exec("COMMIT");
         }
@@ -341,6 +343,12 @@ public:
             expect(!shape_.keeps_previous || outcome.status != LB_STATUS_OK, "nothing was kept");
         }
         player_.reset();
+        // One that SQLite could not remove, but has given up: nobody replays it, the next writer takes it away.
+        if (const fs::path journal = dest.string() + "-journal"; fs::exists(journal)) {
+            const auto bytes = read_file(journal);
+            expect(bytes.empty() || bytes[0] == '\0', "a journal is left that will be replayed");
+            fs::remove(journal);
+        }
         expect_out({"live.db"});
         check_source();
     }
@@ -353,6 +361,7 @@ private:
     const fs::path original = directory() / "original.db", dest = out / "live.db", kept = out / "kept.db.zst";
     lb_restore_options wanted = restore_options();
     std::optional<Db> player_;
+    bool is_reading_ = false;
     std::uint64_t old_content_ = 0;
     std::string original_bytes_;
 };

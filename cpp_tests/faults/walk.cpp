@@ -102,7 +102,7 @@ void judge(const Plan &plan, const lb_result &outcome, const fs::path &directory
     // What the library wants for itself has no path.
     const bool own = speaks_of("no memory for") || speaks_of("cannot start a thread") ||
                      speaks_of("cannot separate the library's file locks");
-    expect(own || speaks_of(directory.string()), "the message names no file: " + told);
+    expect(own || speaks_of(directory.parent_path().string()), "the message names no file: " + told);
 }
 
 // ------------------------------------------------------------------------------------------------------------- runs

@@ -335,12 +335,6 @@ impl Opened {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         set_up(&mut connection, job, access).map_err(failed)?;
-        // Whatever keeps SQLite from opening it for writing: a refusal is told by the first write.
-        if access == Access::Write && connection.is_readonly("main").map_err(failed)? && denied(path, access).is_none()
-        {
-            let message = format!("cannot open {} {path:?} for writing", access.what());
-            return Err(Error { sqlite_code: ffi::SQLITE_CANTOPEN, ..Error::new(Status::Io, message) });
-        }
         Ok(Opened { connection, registered })
     }
 }
@@ -429,9 +423,13 @@ pub fn stat_file(path: &Path, what: &str) -> Result<Stat> {
 /// True if a plain database file may be changed by somebody while it is read, so that only a snapshot of it is sound: in
 /// WAL mode (`wal`) whoever writes has a log beside it; in the other modes there is nothing to tell by.
 pub fn may_be_in_use(path: &Path, wal: bool) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    !wal || rustix::fs::stat(&*log).is_ok()
+    !wal || rustix::fs::stat(&beside(path, "-wal")).is_ok()
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// An error before there is a connection that knows its errno.
@@ -448,7 +446,8 @@ fn denied(path: &Path, access: Access) -> Option<Errno> {
         Access::Read => denied(path, Needed::READ_OK),
         // In its directory the log or the journal must be made.
         Access::Write => denied(path, Needed::READ_OK | Needed::WRITE_OK)
-            .or_else(|| path.parent().and_then(|directory| denied(directory, Needed::WRITE_OK))),
+            .or_else(|| path.parent().and_then(|directory| denied(directory, Needed::WRITE_OK)))
+            .or_else(|| denied(&beside(path, "-wal"), Needed::WRITE_OK).filter(|errno| *errno != Errno::NOENT)),
     }
 }
 
@@ -460,7 +459,10 @@ fn error_of(connection: &Connection, operation: &str, path: &Path, error: rusqli
             // The database is there, it is open. A journal that SQLite cannot make it tries to open all the same, and
             // keeps the errno of that.
             let errno = Some(raw::system_errno(connection)).filter(|errno| *errno != libc::ENOENT);
-            sqlite_error(operation, path, error, errno.unwrap_or(0))
+            let error = sqlite_error(operation, path, error, errno.unwrap_or(0));
+            // SQLite takes any failure to open for writing for a refusal.
+            let is_refused = error.status != Status::PermissionDenied || denied(path, Access::Write).is_some();
+            if is_refused { error } else { Error { status: Status::Io, ..error } }
         }
         errno => Error::unreadable(operation, path, ffi::SQLITE_CORRUPT, errno, &error.to_string()),
     }

@@ -4,7 +4,7 @@
 
 use super::integrity::open_immutable;
 use super::raw::Which;
-use super::{Access, LOCK_BYTE, Opened, Snapshot, error_of, stat_database};
+use super::{Access, LOCK_BYTE, Opened, Snapshot, error_of, raw, stat_database};
 use crate::error::{Error, Result, Status};
 use crate::job::{Control, Job, patiently};
 use rusqlite::backup::{Backup, StepResult};
@@ -233,10 +233,29 @@ impl Target {
         let mut mode = self.mode;
         let mut connection = self.snapshot.into_connection();
         mode.is_changed = true;
-        copy_whole(&source, &mut connection, &mode.path, &mode.job, copied)?;
+        let result = copy_whole(&source, &mut connection, &mode.path, &mode.job, copied);
         drop(connection);
-        Ok(mode.settle().err())
+        match result {
+            // An fsync that fails after the journal was given up: SQLite tells an error, and the commit stands.
+            Err(error) if error.status == Status::Cancelled || !has_layout_of(&source, &mode.path) => Err(error),
+            Err(error) => Ok(Some(mode.settle().err().unwrap_or(error))),
+            Ok(()) => Ok(mode.settle().err()),
+        }
     }
+}
+
+/// True if a database has another's layout; false if that cannot be told. Rolls back what was not committed.
+fn has_layout_of(image: &Connection, path: &Path) -> bool {
+    let layout = |connection: &Connection| {
+        // Reads the first page, which is then as it was committed.
+        connection.query_row("PRAGMA schema_version", [], |_| Ok(())).ok()?;
+        let mut header = [0; header::BYTES];
+        raw::read_at(connection, Which::Database, &mut header, 0).ok()?;
+        Some(Layout::of(&header))
+    };
+    let stat = stat_database(path, Access::Write.what());
+    let now = stat.and_then(|stat| Opened::open(path, &stat, Access::Write, None)).ok();
+    now.and_then(|now| layout(&now)).is_some_and(|now| layout(image) == Some(now))
 }
 
 /// Pages between two looks at the cancel token.
@@ -271,11 +290,20 @@ fn copy_whole(
     copy(connection).map_err(|error| failed(connection, error))?
 }
 
+/// The mode that the database has then.
+fn set_journal_mode(connection: &Connection, wanted: &str) -> rusqlite::Result<String> {
+    let mut statement = connection.prepare(&format!("PRAGMA journal_mode = {wanted}"))?;
+    let mut rows = statement.query([])?;
+    let mode = rows.next()?.map_or(Ok(String::new()), |row| row.get(0))?;
+    // To its end: only there the change is committed, and may fail.
+    while rows.next()?.is_some() {}
+    Ok(mode)
+}
+
 /// True for the last connection; false while there is another.
 fn leave_wal(snapshot: &Snapshot) -> Result<bool> {
-    let mode: rusqlite::Result<String> =
-        snapshot.connection.query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0));
-    match mode.map_err(|error| snapshot.sqlite_error("cannot lock", error)) {
+    match set_journal_mode(&snapshot.connection, "delete").map_err(|error| snapshot.sqlite_error("cannot lock", error))
+    {
         Ok(mode) => Ok(mode == "delete"),
         Err(error) if error.status == Status::Busy => Ok(false),
         Err(error) => Err(error),
@@ -324,8 +352,7 @@ impl JournalMode {
         let connection =
             Opened::open(&self.path, &stat_database(&self.path, Access::Write.what())?, Access::Write, None)?;
         let wanted = if self.was_wal { "wal" } else { "delete" };
-        let mode: String = connection
-            .query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0))
+        let mode = set_journal_mode(&connection, wanted)
             .map_err(|error| error_of(&connection, "cannot set the journal mode of", &self.path, error))?;
         if mode == wanted {
             return Ok(());
