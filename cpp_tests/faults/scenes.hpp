@@ -247,17 +247,17 @@ public:
 
 class RestoreScene : public Scene {
 public:
-    /// From an archive of ours, a file of gzip's, or the source itself, which is in use.
+    /// From an archive of ours, a file of gzip's or zstd's, or the source itself, which is in use.
     explicit RestoreScene(const char *from, std::uint32_t verify = LB_VERIFY_QUICK)
         : archive(directory() / from), dest(out / "restored.db") {
         take_source("DELETE");
         wanted.verify = verify;
         wanted.busy_timeout_ms = 20;
         if (archive == source) return;
-        if (archive.extension() == ".gz") {
-            const auto plain = directory() / "plain.db";
+        if (const auto plain = directory() / "plain.db"; archive.stem() == plain.filename()) {
             take_archive(plain);
-            if (lbtest::run({"gzip", "-n", plain.string()}) != 0) fail("gzip");
+            const std::string tool = archive.extension() == ".gz" ? "gzip" : "zstd";
+            if (lbtest::run({tool, "-q", plain.string()}) != 0) fail(tool);
         } else {
             take_archive(archive);
         }
@@ -446,6 +446,7 @@ inline std::vector<Named> every_scene() {
     add("restore new plain", restored("archive.db"));
     add("restore new in use", restored("game.db"));
     add("restore new gzip", restored("plain.db.gz"));
+    add("restore new zstd", restored("plain.db.zst"));
     add("restore live WAL compressed", live({"WAL", "archive.db.zst"}));
     add("restore live WAL plain", live({"WAL", "archive.db"}));
     add("restore live WAL keeping", live({"WAL", "archive.db.zst", 4096, true, LB_VERIFY_FULL}));

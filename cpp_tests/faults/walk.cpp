@@ -79,8 +79,8 @@ bool is_typed(const Plan &plan, const lb_result &outcome) {
         case FAULTS_THREAD: return status == LB_STATUS_OUT_OF_MEMORY;
         default: break;
     }
-    // SQLite has not kept the errno.
-    if (outcome.sqlite_code != 0 && outcome.sys_errno == 0 && status == LB_STATUS_IO) return true;
+    // SQLite has not kept the errno, or that of a call that came after.
+    if (outcome.sqlite_code != 0 && outcome.sys_errno != plan.error && status == LB_STATUS_IO) return true;
     switch (plan.error) {
         case ENOSPC:
         case EDQUOT: return status == LB_STATUS_NO_SPACE;
@@ -100,7 +100,7 @@ void judge(const Plan &plan, const lb_result &outcome, const fs::path &directory
     expect(is_typed(plan, outcome), "the status does not fit: " + told);
     const auto speaks_of = [&](const std::string &what) { return message.find(what) != std::string::npos; };
     // What the library wants for itself has no path.
-    const bool own = speaks_of("no memory for") || speaks_of("cannot start a thread") ||
+    const bool own = speaks_of("no memory") || speaks_of("not enough memory") || speaks_of("cannot start a thread") ||
                      speaks_of("cannot separate the library's file locks");
     expect(own || speaks_of(directory.parent_path().string()), "the message names no file: " + told);
 }

@@ -1,7 +1,7 @@
 //! From a backup file back to its image: archives of ours frame by frame on the pool's threads, other tools' files as one
 //! stream. Every hash is compared on the way, and nothing that the file says is believed before.
 
-use super::buffer::{Buffer, Buffers};
+use super::buffer::{Buffer, Buffers, zeros};
 use super::frame::Decompressors;
 use super::hash;
 use super::index::Index;
@@ -9,7 +9,8 @@ use super::input::{ImageHeader, Input, Kind};
 use crate::error::{Error, Result, Status};
 use crate::job::{Check, Finding, Report, Throttle};
 use crate::runtime::{Context, Window};
-use std::io::{BufReader, Read};
+use std::fs::File;
+use std::io::{BufRead, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -256,6 +257,35 @@ pub fn decode(
     decode_frames(context, &frames, report, consume)
 }
 
+/// A file from its beginning, in large steps. Not std's: that aborts where there is no memory for them.
+struct Reader<'a> {
+    file: &'a File,
+    held: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl BufRead for Reader<'_> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, self.file.read(&mut self.held)?);
+        }
+        Ok(&self.held[self.start..self.end])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.start += amount;
+    }
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let amount = self.fill_buf()?.read(buffer)?;
+        self.consume(amount);
+        Ok(amount)
+    }
+}
+
 /// The image of an archive of ours, piece by piece.
 pub fn decode_frames(
     context: &Context,
@@ -288,16 +318,22 @@ fn decode_stream(
     mut consume: impl FnMut(Piece, &mut Report) -> Result<()>,
 ) -> Result<()> {
     let path = input.path();
-    let file = BufReader::with_capacity(PIECE, &**input.file());
+    // Libraries tell what is wrong with the file, and that they have no memory, by their words.
+    let failed = |error: std::io::Error, report: &mut Report| {
+        let said = error.raw_os_error().is_none().then(|| error.to_string());
+        let error = Error::os("cannot decompress", path, error);
+        match said {
+            None => error,
+            Some(said) if said.contains("memory") || said.contains("allocate") => {
+                Error { status: Status::OutOfMemory, ..error }
+            }
+            Some(_) => Damage::new(Check::Frame, None, Error { status: Status::Corrupt, ..error }).note(report),
+        }
+    };
+    let file = Reader { file: input.file(), held: zeros(PIECE)?, start: 0, end: 0 };
     let mut stream: Box<dyn Read + '_> = match input.kind() {
         Kind::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
-        _ => Box::new(zstd::Decoder::with_buffer(file).map_err(|error| Error::os("cannot decompress", path, error))?),
-    };
-    let failed = |error: std::io::Error, report: &mut Report| {
-        let status = if error.raw_os_error().is_some() { None } else { Some(Status::Corrupt) };
-        let error = Error::os("cannot decompress", path, error);
-        let error = Error { status: status.unwrap_or(error.status), ..error };
-        Damage::new(Check::Frame, None, error).note(report)
+        _ => Box::new(zstd::Decoder::with_buffer(file).map_err(|error| failed(error, report))?),
     };
     let damaged = |what: String, report: &mut Report| {
         let error = Error::new(Status::Corrupt, format!("{path:?} is damaged: {what}"));
