@@ -12,6 +12,7 @@ mod hooks;
 mod inspect;
 mod job;
 mod publish;
+mod random;
 mod restore;
 mod runtime;
 mod source;

@@ -13,7 +13,6 @@ use rustix::fs::{
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -141,10 +140,10 @@ fn is_hidden_name(name: &str) -> bool {
     })
 }
 
-fn hidden_name() -> OsString {
-    // RandomState is seeded by the system; the name only has to be new, O_EXCL sees to the rest.
-    let random = RandomState::new().hash_one(std::thread::current().id());
-    format!("{HIDDEN_PREFIX}{random:016x}{HIDDEN_SUFFIX}").into()
+/// The name only has to be new: O_EXCL sees to the rest.
+fn hidden_name() -> std::result::Result<OsString, Errno> {
+    let random = u64::from_ne_bytes(crate::random::bytes()?);
+    Ok(format!("{HIDDEN_PREFIX}{random:016x}{HIDDEN_SUFFIX}").into())
 }
 
 /// A file on its way; removed when dropped. Until it is complete, only its owner may open it.
@@ -175,7 +174,7 @@ impl Unpublished {
             }
         }
         for _ in 0..TRIES {
-            let name = hidden_name();
+            let name = hidden_name().map_err(failed)?;
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let fd = match openat(&directory.fd, &name, flags, Mode::RUSR | Mode::WUSR) {
                 Ok(fd) => fd,
@@ -245,7 +244,7 @@ impl Unpublished {
         // Before it can be found: a sweep leaves alone what is locked.
         flock(&*self.file, FlockOperation::NonBlockingLockExclusive).map_err(failed)?;
         for _ in 0..TRIES {
-            let name = hidden_name();
+            let name = hidden_name().map_err(failed)?;
             match self.link(&name) {
                 Ok(()) => return Ok(self.hidden.insert(name).clone()),
                 Err(Errno::EXIST) => {}

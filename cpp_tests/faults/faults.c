@@ -292,7 +292,7 @@ int closedir(DIR *stream) {
     return result;
 }
 
-/* A thread of std's maps its signal stack before it has its name, and aborts where it cannot: see CONTRIBUTING.md. */
+/* A thread of std's maps its signal stack before it has its name, and aborts where it cannot: see docs/FAULTS.md. */
 static bool is_birth(const void *caller) {
     return is_library(caller) && !is_named_thread && strstr(function_at(caller), "stack_overflow") != NULL;
 }

@@ -24,51 +24,66 @@ faults_class class_of(const __ptrace_syscall_info &info) {
     const auto *argument = info.entry.args;
     switch (info.entry.nr) {
 #ifdef SYS_open
-        case SYS_open:
-        case SYS_dup2:
+    case SYS_open:
+    case SYS_dup2:
 #endif
-        case SYS_openat:
-        case SYS_memfd_create:
-        case SYS_dup:
-        case SYS_dup3: return FAULTS_OPEN;
-        case SYS_pread64:
-        case SYS_read: return FAULTS_READ;
-        case SYS_pwrite64:
-        case SYS_write:
-        case SYS_writev: return FAULTS_WRITE;
-        case SYS_fsync:
-        case SYS_fdatasync: return FAULTS_SYNC;
-        case SYS_sync_file_range: return FAULTS_RANGE;
-        case SYS_ftruncate: return FAULTS_TRUNCATE;
+    case SYS_openat:
+    case SYS_memfd_create:
+    case SYS_dup:
+    case SYS_dup3:
+        return FAULTS_OPEN;
+    case SYS_pread64:
+    case SYS_read:
+        return FAULTS_READ;
+    case SYS_pwrite64:
+    case SYS_write:
+    case SYS_writev:
+        return FAULTS_WRITE;
+    case SYS_fsync:
+    case SYS_fdatasync:
+        return FAULTS_SYNC;
+    case SYS_sync_file_range:
+        return FAULTS_RANGE;
+    case SYS_ftruncate:
+        return FAULTS_TRUNCATE;
 #ifdef SYS_renameat
-        case SYS_renameat:
+    case SYS_renameat:
 #endif
-        case SYS_renameat2: return FAULTS_RENAME;
-        case SYS_linkat: return FAULTS_LINK;
+    case SYS_renameat2:
+        return FAULTS_RENAME;
+    case SYS_linkat:
+        return FAULTS_LINK;
 #ifdef SYS_unlink
-        case SYS_unlink:
+    case SYS_unlink:
 #endif
-        case SYS_unlinkat: return FAULTS_UNLINK;
-        // Others are made by malloc and by pthread_create.
-        case SYS_mmap: return static_cast<int>(argument[4]) >= 0 ? FAULTS_MAP : FAULTS_CLASSES;
-        case SYS_fcntl:
-            return argument[1] == F_GETLK || argument[1] == F_SETLK || argument[1] == F_SETLKW ? FAULTS_LOCK
+    case SYS_unlinkat:
+        return FAULTS_UNLINK;
+    // Others are made by malloc and by pthread_create.
+    case SYS_mmap:
+        return static_cast<int>(argument[4]) >= 0 ? FAULTS_MAP : FAULTS_CLASSES;
+    case SYS_fcntl:
+        return argument[1] == F_GETLK || argument[1] == F_SETLK || argument[1] == F_SETLKW ? FAULTS_LOCK
                                                                                            : FAULTS_CLASSES;
-        case SYS_flock: return FAULTS_FLOCK;
-        case SYS_close: return FAULTS_CLOSE;
-        case SYS_getrandom: return FAULTS_RANDOM;
+    case SYS_flock:
+        return FAULTS_FLOCK;
+    case SYS_close:
+        return FAULTS_CLOSE;
+    case SYS_getrandom:
+        return FAULTS_RANDOM;
 #ifdef SYS_fchmod
-        case SYS_fchmod:
-        case SYS_fchown: return FAULTS_MODE;
+    case SYS_fchmod:
+    case SYS_fchown:
+        return FAULTS_MODE;
 #endif
-        default: return FAULTS_CLASSES;
+    default:
+        return FAULTS_CLASSES;
     }
 }
 
 /// Classes of which every call is one system call.
-constexpr faults_class compared[] = {FAULTS_OPEN,     FAULTS_READ,  FAULTS_WRITE,  FAULTS_SYNC, FAULTS_RANGE,
+constexpr faults_class compared[] = {FAULTS_OPEN,     FAULTS_READ,   FAULTS_WRITE, FAULTS_SYNC,   FAULTS_RANGE,
                                      FAULTS_TRUNCATE, FAULTS_RENAME, FAULTS_LINK,  FAULTS_UNLINK, FAULTS_MAP,
-                                     FAULTS_LOCK,     FAULTS_FLOCK, FAULTS_CLOSE, FAULTS_RANDOM, FAULTS_MODE};
+                                     FAULTS_LOCK,     FAULTS_FLOCK,  FAULTS_CLOSE, FAULTS_RANDOM, FAULTS_MODE};
 
 /// What the C library opens, reads and closes by itself, on a thread's first malloc: to know how many heaps are worth it.
 bool is_own_file_of_libc(pid_t process, const __ptrace_syscall_info &info) {
@@ -102,8 +117,8 @@ void every_scene_once(Counts *own) {
 int follow(pid_t process, Counts &counts) {
     int status = 0;
     if (::waitpid(process, &status, 0) != process || !WIFSTOPPED(status)) fail("the traced process does not stop");
-    if (::ptrace(PTRACE_SETOPTIONS, process, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL) !=
-        0)
+    if (::ptrace(PTRACE_SETOPTIONS, process, nullptr,
+                 PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL) != 0)
         fail_errno("ptrace");
     ::ptrace(PTRACE_SYSCALL, process, nullptr, nullptr);
     for (;;) {

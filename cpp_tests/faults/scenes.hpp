@@ -99,10 +99,18 @@ public:
     /// Before each run.
     virtual void prepare() {}
     virtual lb_result run() = 0;
-    /// After each run, whatever its outcome; throws what is not as promised. `lasting`: what failed went on failing, so
-    /// that nothing could be tidied up.
-    virtual void check(const lb_result &outcome, bool lasting) = 0;
+    /// After each run, whatever its outcome; throws what is not as promised. `untidy`: SQLite could not tidy up,
+    /// because what failed went on failing, or because it was just that.
+    virtual void check(const lb_result &outcome, bool untidy) = 0;
 
+    bool has_hidden_files() const {
+        const auto is_there = [](const fs::path &directory) {
+            const auto names = list_dir(directory);
+            return std::any_of(names.begin(), names.end(),
+                               [](auto &name) { return name.rfind(".lb_backup-", 0) == 0; });
+        };
+        return is_there(out) || is_there(dir_.path());
+    }
     /// Has a job of the library look through the destination's directory.
     void sweep() {
         for (const auto &archive : {out / "sweep.db", dir_ / "sweep.db"}) {
@@ -219,8 +227,10 @@ public:
         expect_out(done || replacing ? std::vector<std::string>{dest.filename().string()} : std::vector<std::string>{});
         if (done) {
             expect(content_of_archive(dest) == content_, "success, and the archive has another content");
-            if (replacing) earlier_ = read_file(dest);
-            else fs::remove(dest);
+            if (replacing)
+                earlier_ = read_file(dest);
+            else
+                fs::remove(dest);
         } else if (replacing) {
             expect(read_file(dest) == earlier_, "the earlier backup changed");
         }
@@ -288,9 +298,9 @@ private:
 class LiveScene : public Scene {
 public:
     struct Shape {
-        const char *journal_mode;      // of the live database
-        const char *archive;           // "….zst" or a plain file
-        int page_size = 4096;          // of the live database; another than 4096 means another layout
+        const char *journal_mode;  // of the live database
+        const char *archive;       // "….zst" or a plain file
+        int page_size = 4096;      // of the live database; another than 4096 means another layout
         bool keeps_previous = false;
         std::uint32_t verify = LB_VERIFY_QUICK;
     };
@@ -322,7 +332,7 @@ public:
 
     lb_result run() override { return restore(archive, dest, wanted); }
 
-    void check(const lb_result &outcome, bool lasting) override {
+    void check(const lb_result &outcome, bool untidy) override {
         if (!player_) player_.emplace(dest);
         if (std::exchange(is_reading_, false)) {
             expect(content_hash(*player_) == old_content_, "a reader's snapshot changed under it");
@@ -331,7 +341,7 @@ public:
         const auto now = content_hash(*player_);
         expect(player_->text("PRAGMA integrity_check") == "ok", "integrity_check of the live database");
         expect(now == (outcome.status == LB_STATUS_OK ? content_ : old_content_), "neither old nor new as it was told");
-        expect(lasting || player_->text("PRAGMA journal_mode") == (is_wal() ? "wal" : "delete"), "another journal mode");
+        expect(untidy || player_->text("PRAGMA journal_mode") == (is_wal() ? "wal" : "delete"), "another journal mode");
         player_->exec("BEGIN IMMEDIATE");
         expect(assistant_.try_to_write(dest) == SQLITE_BUSY, "another process gets into the host's transaction");
         // As any writer after a crash: what is left of a rolled-back journal goes.
@@ -349,6 +359,9 @@ public:
             expect(bytes.empty() || bytes[0] == '\0', "a journal is left that will be replayed");
             fs::remove(journal);
         }
+        // Of a database that is no longer in WAL mode.
+        if (untidy)
+            for (const auto *suffix : {"-wal", "-shm"}) fs::remove(dest.string() + suffix);
         expect_out({"live.db"});
         check_source();
     }

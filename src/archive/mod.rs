@@ -211,11 +211,8 @@ impl Header {
 
 /// Sixteen bytes that no other archive has.
 fn new_id() -> Result<ArchiveId> {
-    let mut id = ArchiveId::default();
-    let filled = rustix::rand::getrandom(&mut id[..], rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| Error::os("cannot get random bytes for", Path::new("the archive's id"), error))?;
-    debug_assert_eq!(filled, id.len(), "getrandom(2) gives up to 256 bytes whole");
-    Ok(id)
+    crate::random::bytes()
+        .map_err(|error| Error::os("cannot get random bytes for", Path::new("the archive's id"), error))
 }
 
 /// What follows the frames of the chunks: the manifest, and the seek table over all of them.

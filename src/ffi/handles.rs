@@ -8,7 +8,6 @@ use crate::error::{Error, Result, Status};
 use crate::job::{Job, Progress, ProgressSnapshot};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
@@ -68,7 +67,8 @@ static TABLE: Table = Table {
 /// Scrambles tokens, so that an invented small number or a token of another process is not one of ours by accident.
 fn key() -> u64 {
     static KEY: OnceLock<u64> = OnceLock::new();
-    *KEY.get_or_init(|| RandomState::new().hash_one("lb_job") & !MARK)
+    // Without random bytes, an address will do, which is another in every process.
+    *KEY.get_or_init(|| crate::random::bytes().map_or((&raw const KEY).addr() as u64, u64::from_ne_bytes) & !MARK)
 }
 
 impl Slot {

@@ -2,7 +2,7 @@
 
 use super::{Control, Progress};
 use crate::error::{Error, Result, Status};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -29,7 +29,9 @@ pub fn patiently<T>(
             let message = format!("{}; still so after {} ms", error.message, timeout.as_millis());
             return Err(Error { message, ..error });
         }
-        let jitter = RandomState::new().hash_one(now) % 1000;
+        let mut hasher = DefaultHasher::new();
+        (now, std::thread::current().id()).hash(&mut hasher);
+        let jitter = hasher.finish() % 1000;
         let pause = next.mul_f64(0.5 + jitter as f64 / 2000.0);
         next = (next * 2).min(LONGEST_PAUSE);
         progress.add_retry();
