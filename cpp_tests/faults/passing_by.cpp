@@ -85,12 +85,13 @@ constexpr faults_class compared[] = {FAULTS_OPEN,     FAULTS_READ,   FAULTS_WRIT
                                      FAULTS_TRUNCATE, FAULTS_RENAME, FAULTS_LINK,  FAULTS_UNLINK, FAULTS_MAP,
                                      FAULTS_LOCK,     FAULTS_FLOCK,  FAULTS_CLOSE, FAULTS_RANDOM, FAULTS_MODE};
 
-/// What the C library opens, reads and closes by itself, on a thread's first malloc: to know how many heaps are worth it.
-bool is_own_file_of_libc(pid_t process, const __ptrace_syscall_info &info) {
-    char path[64] = "";
+/// What malloc opens, reads and closes by itself: to know how many heaps are worth it, and whether one may shrink.
+bool is_own_file_of_malloc(pid_t process, const __ptrace_syscall_info &info) {
+    char path[32] = "";
     iovec here{path, sizeof path - 1}, there{reinterpret_cast<void *>(info.entry.args[1]), sizeof path - 1};
-    return info.entry.nr == SYS_openat && ::process_vm_readv(process, &here, 1, &there, 1, 0) > 0 &&
-           std::strncmp(path, "/sys/devices/system/cpu", 23) == 0;
+    if (info.entry.nr != SYS_openat || ::process_vm_readv(process, &here, 1, &there, 1, 0) <= 0) return false;
+    const auto begins = [&](const char *start) { return std::strncmp(path, start, std::strlen(start)) == 0; };
+    return begins("/sys/devices/system/cpu/online") || begins("/proc/sys/vm/overcommit_memory");
 }
 
 bool is_library_thread(pid_t process, pid_t thread) {
@@ -135,7 +136,7 @@ int follow(pid_t process, Counts &counts) {
                 info.op == PTRACE_SYSCALL_INFO_ENTRY)
                 if (const auto found = class_of(info); found != FAULTS_CLASSES && is_library_thread(process, thread)) {
                     ++counts[found];
-                    if (is_own_file_of_libc(process, info))
+                    if (is_own_file_of_malloc(process, info))
                         for (const auto done : {FAULTS_OPEN, FAULTS_READ, FAULTS_CLOSE}) --counts[done];
                 }
         } else if (WSTOPSIG(status) != SIGTRAP && WSTOPSIG(status) != SIGSTOP) {

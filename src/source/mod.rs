@@ -282,13 +282,14 @@ impl Snapshot {
     fn check_unmoved(&self) -> Result<()> {
         let has_moved =
             || raw::has_moved(&self.connection).map_err(|failure| self.raw_error("cannot look at", failure));
+        // SQLite says that it has moved, too, where it was only kept from looking.
+        let moved = has_moved()? && has_moved()?;
         let same = match rustix::fs::stat(&self.path) {
             Ok(now) => (now.st_dev, now.st_ino) == (self.stat.st_dev, self.stat.st_ino),
             Err(Errno::NOENT) => false,
             Err(error) => return Err(Error::os("cannot look at", &self.path, error)),
         };
-        // SQLite says that it has moved, too, where it was only kept from looking.
-        if same && !(has_moved()? && has_moved()?) {
+        if same && !moved {
             return Ok(());
         }
         let message = format!("{:?} was replaced or unlinked while it was read", self.path);
