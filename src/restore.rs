@@ -11,6 +11,7 @@ use crate::runtime::{Context, LogLevel, Operation};
 use crate::source::{self, Checks, Snapshot, Target};
 use crate::temporary;
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
+use rustix::io::Errno;
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,7 @@ impl Operation for Request {
             {
                 restore_in_place(self, context, report, archive, &directory)
             }
+            Err(error) if error != Errno::NOENT => Err(Error::os("cannot look at", &self.dest, error)),
             _ => {
                 directory.check_free(name, Existing::Refuse)?;
                 temporary::lend(context, &directory, |file| restore_to_new(self, context, report, archive, file, name))

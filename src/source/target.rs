@@ -201,7 +201,15 @@ impl Target {
             .connection
             .pragma_update(None, "schema_version", cookie)
             .map_err(|error| snapshot.sqlite_error("cannot write the schema version of", error))?;
-        self.commit(busy_timeout)
+        let (path, result) = (self.mode.path.clone(), self.commit(busy_timeout));
+        drop(self);
+        match result {
+            // What fails after the journal is gone (letting go of a lock) SQLite tells as an error; the commit stands.
+            Err(error) if !matches!(error.status, Status::Busy | Status::Cancelled) && has_cookie(&path, cookie) => {
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     fn commit(&self, busy_timeout: Duration) -> Result<()> {
@@ -242,6 +250,14 @@ impl Target {
             Ok(()) => Ok(mode.settle().err()),
         }
     }
+}
+
+/// True if a database's schema cookie is this one; false if that cannot be told. Rolls back what was not committed.
+fn has_cookie(path: &Path, cookie: i32) -> bool {
+    let stat = stat_database(path, Access::Write.what());
+    let now = stat.and_then(|stat| Opened::open(path, &stat, Access::Write, None)).ok();
+    let read = |now: Opened| now.query_row("PRAGMA schema_version", [], |row| row.get::<_, i32>(0)).ok();
+    now.and_then(read) == Some(cookie)
 }
 
 /// True if a database has another's layout; false if that cannot be told. Rolls back what was not committed.
