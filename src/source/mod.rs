@@ -424,7 +424,7 @@ pub fn stat_file(path: &Path, what: &str) -> Result<Stat> {
 /// True if a plain database file may be changed by somebody while it is read, so that only a snapshot of it is sound: in
 /// WAL mode (`wal`) whoever writes has a log beside it; in the other modes there is nothing to tell by.
 pub fn may_be_in_use(path: &Path, wal: bool) -> bool {
-    !wal || rustix::fs::stat(&beside(path, "-wal")).is_ok()
+    !wal || rustix::fs::stat(beside(path, "-wal")).is_ok()
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
