@@ -43,10 +43,14 @@
 #if defined(LB_BACKUP_USE_STANDALONE_ASIO)
 #include <asio/execution/context.hpp>
 #include <asio/execution/executor.hpp>
+#include <asio/execution/outstanding_work.hpp>
+#include <asio/prefer.hpp>
 #include <asio/query.hpp>
 #else
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution/executor.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #endif
 #endif
@@ -66,8 +70,8 @@
 /// CAVEATS, before anything else: those of lb_backup.h and lb_backup.hpp hold here as well. On top of them:
 ///
 /// - Tokens that turn the error code into an exception (`use_future`, `use_awaitable`) drop the lb::Result of an
-///   operation that failed, and the library's message with it. Wrap them in Asio's `as_tuple`, or use a callback, to
-///   have both.
+///   operation that failed, and the library's message with it. `as_tuple(use_awaitable)` keeps it, and so does
+///   `use_future([](error_code, lb::Result result) { return result; })`.
 /// - An operation that was cancelled has the error code `asio::error::operation_aborted`, as everywhere in Asio;
 ///   lb::Result::status is LB_STATUS_CANCELLED. Slots for cancellation need Boost 1.77 or Asio 1.19. With an older one,
 ///   call lb::shutdown, or start the job with lb::start_backup and lb::Job::cancel it.
@@ -349,6 +353,34 @@ template <typename Executor> using DefaultToken = typename net::default_completi
 template <typename> using DefaultToken = void;  // there is none
 #endif
 
+// An executor that has outstanding work.
+template <typename Executor, typename = void> class Work {
+public:
+    explicit Work(const Executor &executor) : guard_(executor) {}
+    Executor executor() const noexcept { return guard_.get_executor(); }
+    void finish() noexcept { guard_.reset(); }
+
+private:
+    net::executor_work_guard<Executor> guard_;
+};
+#if LB_BACKUP_ASIO_VERSION >= 101700
+// Asio's own guard takes some of these for executors of the older kind, which they only look like.
+template <typename Executor> class Work<Executor, std::enable_if_t<net::execution::is_executor<Executor>::value>> {
+public:
+    explicit Work(const Executor &executor) : executor_(executor), work_(track(executor)) {}
+    Executor executor() const noexcept { return executor_; }
+    void finish() noexcept { work_.reset(); }
+
+private:
+    static auto track(const Executor &executor) {
+        return net::prefer(executor, net::execution::outstanding_work.tracked);
+    }
+
+    Executor executor_;
+    std::optional<decltype(track(std::declval<const Executor &>()))> work_;
+};
+#endif
+
 struct Destroy {
     void operator()(OperationBase *operation) const noexcept { operation->destroy(); }
 };
@@ -381,7 +413,7 @@ public:
         }
     }
 
-    HandlerExecutor handler_executor() const noexcept { return handler_work_.get_executor(); }
+    HandlerExecutor handler_executor() const noexcept { return handler_work_.executor(); }
     HandlerAllocator handler_allocator() const noexcept { return net::get_associated_allocator(handler_); }
 
     void assign_cancellation_slot() {
@@ -399,7 +431,7 @@ public:
 
     // From the thread of the job to a thread of the I/O executor, where the handler's allocator may be used.
     void post() override {
-        const IoExecutor io_executor = io_work_.get_executor();  // the operation may be gone before post returns
+        const IoExecutor io_executor = io_work_.executor();  // the operation may be gone before post returns
         net::post(io_executor, Posted{Owner(this)});
     }
 
@@ -414,7 +446,7 @@ private:
         Owner operation;
 
         void operator()() {
-            operation->io_work_.reset();
+            operation->io_work_.finish();
             net::dispatch(Dispatched{std::move(operation)});
         }
     };
@@ -455,8 +487,8 @@ private:
     }
 
     Handler handler_;
-    net::executor_work_guard<IoExecutor> io_work_;
-    net::executor_work_guard<HandlerExecutor> handler_work_;
+    Work<IoExecutor> io_work_;
+    Work<HandlerExecutor> handler_work_;
 };
 
 // What an asynchronous operation does once its completion token has become a handler.
