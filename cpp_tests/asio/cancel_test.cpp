@@ -65,15 +65,17 @@ INSTANTIATE_TEST_SUITE_P(Each, AsioCancelType, ::testing::Values(Type::terminal,
                          });
 
 TEST_F(AsioCancel, restores_and_verifications_are_cancelled_like_backups) {
+    const auto archive = dir / "game.db.zst";
+    ASSERT_EQ(backup(source, archive).status, LB_STATUS_OK);
     net::cancellation_signal restore, verify;
     Completion restored, verified;
     lb::RestoreOptions restore_options;
     restore_options.max_bytes_per_second = 1024;
     lb::VerifyOptions verify_options;
     verify_options.max_bytes_per_second = 1024;
-    lb::async_restore(io, source, out / "game.db", restore_options,
+    lb::async_restore(io, archive, out / "game.db", restore_options,
                       net::bind_cancellation_slot(restore.slot(), restored.handler()));
-    lb::async_verify(io, source, verify_options, net::bind_cancellation_slot(verify.slot(), verified.handler()));
+    lb::async_verify(io, archive, verify_options, net::bind_cancellation_slot(verify.slot(), verified.handler()));
     net::post(io, [&] {
         restore.emit(Type::terminal);
         verify.emit(Type::terminal);
