@@ -331,12 +331,12 @@ struct Config {
 /// | BUSY              | device_or_resource_busy          | WRONG_PROCESS  | operation_not_permitted       |
 /// | NO_SPACE          | no_space_on_device               | WOULD_DEADLOCK | resource_deadlock_would_occur |
 /// | IO                | io_error                         | all others     | none                          |
-[[gnu::visibility("default")]] inline const std::error_category &category() noexcept;
+__attribute__((visibility("default"))) inline const std::error_category &category() noexcept;
 
 /// A call that failed, or a job that did not succeed.
 ///
 /// code() has the lb_status, what() the library's message: the operation, the path, the reason.
-class [[gnu::visibility("default")]] Error : public std::system_error {
+class __attribute__((visibility("default"))) Error : public std::system_error {
 public:
     /// Of a call that failed. `error` is what the C interface told.
     explicit Error(const lb_error &error)
@@ -379,101 +379,101 @@ private:
 /// @cond DETAIL
 namespace detail {
 
-class [[gnu::visibility("default")]] Category
-    : public std::error_category{public : const char * name() const noexcept override{return "lb_backup";
-}
+class __attribute__((visibility("default"))) Category : public std::error_category {
+public:
+    const char *name() const noexcept override { return "lb_backup"; }
 
-std::string message(int value) const override {
-    switch (static_cast<lb_status>(value)) {
-    case LB_STATUS_OK:
-        return "done, and proven";
-    case LB_STATUS_INVALID_ARGUMENT:
-        return "an argument is wrong";
-    case LB_STATUS_INVALID_HANDLE:
-        return "the job was joined or released";
-    case LB_STATUS_NOT_FOUND:
-        return "no such file or directory";
-    case LB_STATUS_ALREADY_EXISTS:
-        return "the destination exists";
-    case LB_STATUS_PERMISSION_DENIED:
-        return "the operating system refused access";
-    case LB_STATUS_NOT_A_DATABASE:
-        return "not a SQLite database";
-    case LB_STATUS_CORRUPT:
-        return "damaged";
-    case LB_STATUS_BUSY:
-        return "locked by somebody else";
-    case LB_STATUS_NO_SPACE:
-        return "no space";
-    case LB_STATUS_IO:
-        return "the operating system failed to read or write";
-    case LB_STATUS_CANCELLED:
-        return "cancelled";
-    case LB_STATUS_TIMED_OUT:
-        return "not yet done";
-    case LB_STATUS_QUEUE_FULL:
-        return "too many jobs wait";
-    case LB_STATUS_SOURCE_CHANGED:
-        return "the source was replaced while it was read";
-    case LB_STATUS_WAL_LIMIT:
-        return "the write-ahead log outgrew its limit";
-    case LB_STATUS_UNSUPPORTED:
-        return "this system cannot do what is needed";
-    case LB_STATUS_OUT_OF_MEMORY:
-        return "out of memory";
-    case LB_STATUS_WRONG_PROCESS:
-        return "the process was forked";
-    case LB_STATUS_WOULD_DEADLOCK:
-        return "a callback must not wait for an unfinished job";
-    case LB_STATUS_SHUT_DOWN:
-        return "the library is shutting down";
-    case LB_STATUS_INTERNAL:
-        return "a defect of the library";
+    std::string message(int value) const override {
+        switch (static_cast<lb_status>(value)) {
+        case LB_STATUS_OK:
+            return "done, and proven";
+        case LB_STATUS_INVALID_ARGUMENT:
+            return "an argument is wrong";
+        case LB_STATUS_INVALID_HANDLE:
+            return "the job was joined or released";
+        case LB_STATUS_NOT_FOUND:
+            return "no such file or directory";
+        case LB_STATUS_ALREADY_EXISTS:
+            return "the destination exists";
+        case LB_STATUS_PERMISSION_DENIED:
+            return "the operating system refused access";
+        case LB_STATUS_NOT_A_DATABASE:
+            return "not a SQLite database";
+        case LB_STATUS_CORRUPT:
+            return "damaged";
+        case LB_STATUS_BUSY:
+            return "locked by somebody else";
+        case LB_STATUS_NO_SPACE:
+            return "no space";
+        case LB_STATUS_IO:
+            return "the operating system failed to read or write";
+        case LB_STATUS_CANCELLED:
+            return "cancelled";
+        case LB_STATUS_TIMED_OUT:
+            return "not yet done";
+        case LB_STATUS_QUEUE_FULL:
+            return "too many jobs wait";
+        case LB_STATUS_SOURCE_CHANGED:
+            return "the source was replaced while it was read";
+        case LB_STATUS_WAL_LIMIT:
+            return "the write-ahead log outgrew its limit";
+        case LB_STATUS_UNSUPPORTED:
+            return "this system cannot do what is needed";
+        case LB_STATUS_OUT_OF_MEMORY:
+            return "out of memory";
+        case LB_STATUS_WRONG_PROCESS:
+            return "the process was forked";
+        case LB_STATUS_WOULD_DEADLOCK:
+            return "a callback must not wait for an unfinished job";
+        case LB_STATUS_SHUT_DOWN:
+            return "the library is shutting down";
+        case LB_STATUS_INTERNAL:
+            return "a defect of the library";
+        }
+        return "unknown status " + std::to_string(value);
     }
-    return "unknown status " + std::to_string(value);
-}
 
-std::error_condition default_error_condition(int value) const noexcept override {
-    switch (static_cast<lb_status>(value)) {
-    case LB_STATUS_INVALID_ARGUMENT:
-        return std::errc::invalid_argument;
-    case LB_STATUS_INVALID_HANDLE:
-        return std::errc::bad_file_descriptor;
-    case LB_STATUS_NOT_FOUND:
-        return std::errc::no_such_file_or_directory;
-    case LB_STATUS_ALREADY_EXISTS:
-        return std::errc::file_exists;
-    case LB_STATUS_PERMISSION_DENIED:
-        return std::errc::permission_denied;
-    case LB_STATUS_CORRUPT:
-        return std::errc::bad_message;  // as file systems with checksums have it
-    case LB_STATUS_BUSY:
-        return std::errc::device_or_resource_busy;
-    case LB_STATUS_NO_SPACE:
-        return std::errc::no_space_on_device;
-    case LB_STATUS_IO:
-        return std::errc::io_error;
-    case LB_STATUS_CANCELLED:
-        return std::errc::operation_canceled;
-    case LB_STATUS_TIMED_OUT:
-        return std::errc::timed_out;
-    case LB_STATUS_QUEUE_FULL:
-        return std::errc::resource_unavailable_try_again;
-    case LB_STATUS_WAL_LIMIT:
-        return std::errc::file_too_large;
-    case LB_STATUS_UNSUPPORTED:
-        return std::errc::not_supported;
-    case LB_STATUS_OUT_OF_MEMORY:
-        return std::errc::not_enough_memory;
-    case LB_STATUS_WRONG_PROCESS:
-        return std::errc::operation_not_permitted;
-    case LB_STATUS_WOULD_DEADLOCK:
-        return std::errc::resource_deadlock_would_occur;
-    default:
-        return std::error_condition(value, *this);
+    std::error_condition default_error_condition(int value) const noexcept override {
+        switch (static_cast<lb_status>(value)) {
+        case LB_STATUS_INVALID_ARGUMENT:
+            return std::errc::invalid_argument;
+        case LB_STATUS_INVALID_HANDLE:
+            return std::errc::bad_file_descriptor;
+        case LB_STATUS_NOT_FOUND:
+            return std::errc::no_such_file_or_directory;
+        case LB_STATUS_ALREADY_EXISTS:
+            return std::errc::file_exists;
+        case LB_STATUS_PERMISSION_DENIED:
+            return std::errc::permission_denied;
+        case LB_STATUS_CORRUPT:
+            return std::errc::bad_message;  // as file systems with checksums have it
+        case LB_STATUS_BUSY:
+            return std::errc::device_or_resource_busy;
+        case LB_STATUS_NO_SPACE:
+            return std::errc::no_space_on_device;
+        case LB_STATUS_IO:
+            return std::errc::io_error;
+        case LB_STATUS_CANCELLED:
+            return std::errc::operation_canceled;
+        case LB_STATUS_TIMED_OUT:
+            return std::errc::timed_out;
+        case LB_STATUS_QUEUE_FULL:
+            return std::errc::resource_unavailable_try_again;
+        case LB_STATUS_WAL_LIMIT:
+            return std::errc::file_too_large;
+        case LB_STATUS_UNSUPPORTED:
+            return std::errc::not_supported;
+        case LB_STATUS_OUT_OF_MEMORY:
+            return std::errc::not_enough_memory;
+        case LB_STATUS_WRONG_PROCESS:
+            return std::errc::operation_not_permitted;
+        case LB_STATUS_WOULD_DEADLOCK:
+            return std::errc::resource_deadlock_would_occur;
+        default:
+            return std::error_condition(value, *this);
+        }
     }
-}
-};  // namespace v0_1
+};
 
 template <typename T> T sized() noexcept {
     T out{};
@@ -701,7 +701,7 @@ inline lb_verify_options to_c(Conversion &convert, const VerifyOptions &in) {
     return out;
 }
 
-}  // namespace lb
+}  // namespace detail
 /// @endcond
 
 inline const std::error_category &category() noexcept {
@@ -993,7 +993,7 @@ inline ArchiveInfo inspect(const std::filesystem::path &archive, lb_error &error
 }
 
 // The function that the library logs to. Never destroyed: its threads may outlive the program's static objects.
-struct [[gnu::visibility("default")]] Log {
+struct __attribute__((visibility("default"))) Log {
     std::mutex mutex;
     std::unique_ptr<LogFunction> function;
 
