@@ -87,9 +87,7 @@
 /// Below, `asio` stands for `boost::asio` or `::asio`, and `error_code` for `boost::system::error_code` or the one of
 /// standalone Asio, which is `std::error_code`.
 
-// As in lb_backup.hpp.
-#pragma GCC visibility push(default)
-
+// Versions of this header and visibility: as in lb_backup.hpp. The namespace of its own keeps the two kinds of Asio apart.
 namespace lb {
 inline namespace v0_1 {
 inline namespace LB_BACKUP_ASIO_NAMESPACE {
@@ -106,7 +104,7 @@ using error_code = boost::system::error_code;
 using error_category = boost::system::error_category;
 
 // What lb::category() is for std::error_code.
-class Category final : public error_category {
+class __attribute__((visibility("default"))) Category final : public error_category {
 public:
     const char *name() const noexcept override { return category().name(); }
     std::string message(int value) const override { return category().message(value); }
@@ -126,7 +124,7 @@ public:
 
 /// The category of error codes whose values are lb_status. It is lb::category() with standalone Asio, and a category of
 /// Boost.System with the same name, messages and conditions otherwise.
-inline const asio_detail::error_category &asio_category() noexcept {
+__attribute__((visibility("default"))) inline const asio_detail::error_category &asio_category() noexcept {
 #if defined(LB_BACKUP_USE_STANDALONE_ASIO)
     return category();
 #else
@@ -581,8 +579,8 @@ decltype(auto) async_backup(Executor &&ex, std::filesystem::path source, std::fi
                             Token &&token = asio_detail::DefaultToken<asio_detail::ExecutorOf<Executor>>()) {
     return asio_detail::initiate(
         ex, token,
-        [source = std::move(source), dest = std::move(dest)](BackupOptions &options, lb_error &error) {
-            return lb::detail::start_backup(source, dest, options, error);
+        [source = std::move(source), dest = std::move(dest)](BackupOptions &in, lb_error &error) {
+            return lb::detail::start_backup(source, dest, in, error);
         },
         options);
 }
@@ -603,8 +601,8 @@ decltype(auto) async_restore(Executor &&ex, std::filesystem::path archive, std::
                              Token &&token = asio_detail::DefaultToken<asio_detail::ExecutorOf<Executor>>()) {
     return asio_detail::initiate(
         ex, token,
-        [archive = std::move(archive), dest = std::move(dest)](RestoreOptions &options, lb_error &error) {
-            return lb::detail::start_restore(archive, dest, options, error);
+        [archive = std::move(archive), dest = std::move(dest)](RestoreOptions &in, lb_error &error) {
+            return lb::detail::start_restore(archive, dest, in, error);
         },
         options);
 }
@@ -622,8 +620,8 @@ decltype(auto) async_verify(Executor &&ex, std::filesystem::path archive, Verify
                             Token &&token = asio_detail::DefaultToken<asio_detail::ExecutorOf<Executor>>()) {
     return asio_detail::initiate(
         ex, token,
-        [archive = std::move(archive)](VerifyOptions &options, lb_error &error) {
-            return lb::detail::start_verify(archive, options, error);
+        [archive = std::move(archive)](VerifyOptions &in, lb_error &error) {
+            return lb::detail::start_verify(archive, in, error);
         },
         options);
 }
@@ -654,8 +652,6 @@ inline bool operator!=(lb_status status, const boost::system::error_code &ec) no
 /// @}
 
 #endif
-
-#pragma GCC visibility pop
 
 #undef LB_BACKUP_ASIO_NAMESPACE
 #undef LB_BACKUP_ASIO_VERSION
