@@ -103,6 +103,9 @@ namespace net = ::boost::asio;
 using error_code = boost::system::error_code;
 using error_category = boost::system::error_category;
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"  // the base class has a protected one
+
 // What lb::category() is for std::error_code.
 class __attribute__((visibility("default"))) Category final : public error_category {
 public:
@@ -115,6 +118,8 @@ public:
         return {value, *this};
     }
 };
+
+#pragma GCC diagnostic pop
 #endif
 }  // namespace asio_detail
 /// @endcond

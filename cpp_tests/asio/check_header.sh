@@ -5,7 +5,7 @@
 set -euo pipefail
 compiler=$1 standard=$2 include=$3
 shift 3
-strict=(-Wall -Wextra -Wpedantic -Wshadow -Wundef -Wconversion -Wold-style-cast -Woverloaded-virtual
-    -Werror -fvisibility=hidden)
+strict=(-Wall -Wextra -Wpedantic -Wshadow -Wundef -Wconversion -Wsign-conversion -Wold-style-cast
+    -Wnon-virtual-dtor -Woverloaded-virtual -Werror -fvisibility=hidden)
 printf '#include <lb_backup_asio.hpp>\n#include <lb_backup_asio.hpp>\n' |
     "$compiler" -x c++ "-std=$standard" "${strict[@]}" "$@" "-I$include" -fsyntax-only -
