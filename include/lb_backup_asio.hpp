@@ -18,6 +18,7 @@
 #include <asio/executor_work_guard.hpp>
 #include <asio/is_executor.hpp>
 #include <asio/post.hpp>
+#include <asio/strand.hpp>
 #include <asio/version.hpp>
 #define LB_BACKUP_ASIO_VERSION ASIO_VERSION
 #define LB_BACKUP_ASIO_NAMESPACE standalone_asio
@@ -31,6 +32,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/is_executor.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 #include <boost/asio/version.hpp>
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
@@ -77,7 +79,9 @@
 ///   call lb::shutdown, or start the job with lb::start_backup and lb::Job::cancel it.
 /// - The context of the I/O executor may be stopped, run again, and destroyed while operations are outstanding. If it is
 ///   destroyed, their jobs are cancelled, and their handlers destroyed without being called. Callbacks in the options
-///   belong to the job, not to the context: on_complete is called even then, on the library's thread.
+///   belong to the job, not to the context: on_complete is called even then, on the library's thread. That holds for the
+///   executors of io_context and thread_pool, `strand` of them, and any_io_executor with one of these; where the I/O
+///   executor is one of your own, or the old `io_context::strand`, end the operations first.
 /// - A program that forks and goes on with a context in the child calls its `notify_fork`, as Asio asks for anyway.
 ///   Outstanding operations go on in the parent, and end in the child with LB_STATUS_WRONG_PROCESS.
 ///
@@ -507,7 +511,11 @@ public:
     template <typename Handler, typename Start, typename Options>
     void operator()(Handler &&handler, const Start &start, Options options) const {
         using ThisOperation = Operation<Executor, std::decay_t<Handler>>;
-        const auto outstanding = net::use_service<Service>(context_of(executor_)).outstanding;
+        net::execution_context &context = context_of(executor_);
+        // A context shuts its services down from the newest to the oldest. Ours must go before the one behind strands,
+        // which jobs post to until then: so that one is made first.
+        if (!net::has_service<Service>(context)) static_cast<void>(net::strand<Executor>(executor_));
+        const auto outstanding = net::use_service<Service>(context).outstanding;
         typename ThisOperation::Owner owner = ThisOperation::create(std::forward<Handler>(handler), executor_);
         const auto link =
             std::make_shared<Link>(outstanding, std::move(options.on_progress), std::move(options.on_complete));
