@@ -49,7 +49,8 @@ install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs/" DESTINATION "${lb_doc_dir}" COMP
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/lb_backupConfig.cmake.in"
     "${PROJECT_BINARY_DIR}/lb_backupConfig.cmake"
     INSTALL_DESTINATION "${lb_package_dir}"
-    PATH_VARS CMAKE_INSTALL_BINDIR CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
+    PATH_VARS CMAKE_INSTALL_BINDIR CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR
+    NO_CHECK_REQUIRED_COMPONENTS_MACRO)
 # Before 1.0 a new minor version may change the ABI.
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/lb_backupConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/lb_backupConfig.cmake" "${PROJECT_BINARY_DIR}/lb_backupConfigVersion.cmake"

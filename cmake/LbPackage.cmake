@@ -34,7 +34,8 @@ if(CMAKE_INSTALL_PREFIX STREQUAL "/usr" AND CMAKE_LIBRARY_ARCHITECTURE
     set(CPACK_DEBIAN_PACKAGE_SOURCE lb-backup)
     set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
     # Where the library lies that the tool needs and that no package has yet.
-    set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${LB_BACKUP_CARGO_TARGET_DIR}/release")
+    set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS
+        "${LB_BACKUP_CARGO_TARGET_DIR}/release" "${LB_BACKUP_CARGO_TARGET_DIR}/debug")
     set(lb_deb_version "${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}")
     set(lb_deb_runtime "liblb-backup${LB_BACKUP_ABI_VERSION}")
     # Each package has a synopsis of its own; CPack would put a common one before it.
