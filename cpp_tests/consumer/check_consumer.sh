@@ -7,6 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 work=$(mktemp -d "${TMPDIR:-/tmp}/lb_consumer.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
+# For the tool, where the question is whether it can be built and packed: all of it at once, and not optimised.
+quick_build=(-DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0 -DCMAKE_CXX_FLAGS_RELEASE=-O0)
+
 fail() {
     printf '%s\n' "$*" >&2
     exit 1
@@ -113,26 +116,37 @@ check_tool() {
     for file in "$work/small/bin/lbbackup" "$(find "$work/small" -name "liblb_backup.so.$LB_VERSION")"; do
         is_stripped "$file" || fail "cmake --install --strip left $file as it was"
     done
-    # Debug: whether it can be built is the question, and that is the quickest answer.
-    configure "$LB_SOURCES/tools/lbbackup" -DCMAKE_PREFIX_PATH="$work/moved" -DCMAKE_BUILD_TYPE=Debug
+    configure "$LB_SOURCES/tools/lbbackup" -DCMAKE_PREFIX_PATH="$work/moved" "${quick_build[@]}"
     "$LB_CMAKE" --build "$work/build" --config "$LB_CONFIG"
     "$LB_CMAKE" --install "$work/build" --config "$LB_CONFIG" --prefix "$work/elsewhere" >/dev/null
     "$work/elsewhere/bin/lbbackup" verify "$work/first.db.zst"
 }
 
 # With the cargo target directory of the build under test: the library is fresh there.
-check_sources() {
-    configure with_sources -DLB_BACKUP_SOURCES="$LB_SOURCES" -DLB_BACKUP_CARGO_TARGET_DIR="$LB_CARGO_TARGET_DIR" "$@"
+use_sources() { # use_sources WAY OPTION...
+    local way=$1
+    shift
+    configure with_sources -DCONSUMER_WAY="$way" -DLB_BACKUP_SOURCES="$LB_SOURCES" \
+        -DLB_BACKUP_CARGO_TARGET_DIR="$LB_CARGO_TARGET_DIR" "$@"
+}
+
+check_sources() { # check_sources WAY
+    use_sources "$1"
     build_and_run
     "$LB_CMAKE" --install "$work/build" --config "$LB_CONFIG" --prefix "$work/parent" >/dev/null
     [ -n "$(find "$work/parent" -name "liblb_backup.so.$LB_VERSION")" ] || fail "the parent project did not install the library"
 }
 
+check_cpm() {
+    use_sources cpm -DCONSUMER_TARGET_DIR="$LB_CARGO_TARGET_DIR"
+    build_and_run
+    [ ! -e "$work/build/lb_backup/tools/lbbackup/lbbackup" ] || fail "the tool was built although nobody needs it"
+}
+
 # One build tree, two configurations, each with its own library.
 check_multi_config() {
     LB_GENERATOR="Ninja Multi-Config"
-    configure with_sources -DLB_BACKUP_SOURCES="$LB_SOURCES" -DLB_BACKUP_CARGO_TARGET_DIR="$LB_CARGO_TARGET_DIR" \
-        -DCMAKE_CONFIGURATION_TYPES="Debug;Release"
+    use_sources add_subdirectory -DCMAKE_CONFIGURATION_TYPES="Debug;Release"
     local config folder
     for config in Debug Release; do
         folder=$LB_CARGO_TARGET_DIR/${config,,}
@@ -198,8 +212,7 @@ check_debian() {
     architecture=$(dpkg --print-architecture)
     root=$work/root
     mkdir "$root"
-    # The quickest build of the tool: how it is packed is the question.
-    configure "$LB_SOURCES" -DCMAKE_INSTALL_PREFIX=/usr -DLB_BACKUP_BUILD_TESTS=OFF -DCMAKE_CXX_FLAGS_RELEASE=-O0 \
+    configure "$LB_SOURCES" -DCMAKE_INSTALL_PREFIX=/usr -DLB_BACKUP_BUILD_TESTS=OFF "${quick_build[@]}" \
         -DLB_BACKUP_CARGO_TARGET_DIR="$LB_CARGO_TARGET_DIR"
     "$LB_CMAKE" --build "$work/build" --config "$LB_CONFIG"
     pack_twice "$work/build" DEB
@@ -240,8 +253,8 @@ case $1 in
 find_package) check_find_package ;;
 pkg_config) check_pkg_config ;;
 tool) check_tool ;;
-add_subdirectory) check_sources -DCONSUMER_WAY=add_subdirectory ;;
-fetch_content) check_sources -DCONSUMER_WAY=fetch_content ;;
+add_subdirectory | fetch_content) check_sources "$1" ;;
+cpm) check_cpm ;;
 multi_config) check_multi_config ;;
 tarball) check_tarball ;;
 debian) check_debian ;;
