@@ -37,8 +37,9 @@ install_and_move() {
     check_tree "$work/moved"
 }
 
+# Never `... | grep -q`: grep leaves at the first match, and pipefail then takes the writer's SIGPIPE for a failure.
 is_stripped() {
-    ! readelf --section-headers --wide "$1" | grep -q '\.symtab'
+    ! grep -qF .symtab <<<"$(readelf --section-headers --wide "$1")"
 }
 
 configure() { # configure SOURCE_DIR OPTION...
@@ -67,7 +68,7 @@ must_refuse() { # must_refuse ROOT REQUEST MESSAGE: find_package(lb_backup REQUE
         fail "find_package(lb_backup $2) was not refused"
     fi
     # CMake wraps its messages.
-    tr -s '[:space:]' ' ' <"$work/refused" | grep -qF -- "$3" || fail "not said: $3; but: $(cat "$work/refused")"
+    grep -qF -- "$3" <<<"$(tr -s '[:space:]' ' ' <"$work/refused")" || fail "not said: $3; but: $(cat "$work/refused")"
     rm -r "$work/build"
 }
 
@@ -151,7 +152,7 @@ check_multi_config() {
     for config in Debug Release; do
         folder=$LB_CARGO_TARGET_DIR/${config,,}
         build_and_run "$config"
-        readelf --dynamic "$work/build/$config/backup_c" | grep -F RUNPATH | grep -qF "$folder" ||
+        grep -qF "$folder" <<<"$(readelf --dynamic "$work/build/$config/backup_c" | grep -F RUNPATH)" ||
             fail "the $config program does not look for its library in $folder"
         "$LB_CMAKE" --install "$work/build" --config "$config" --prefix "$work/$config" >/dev/null
         cmp "$folder/liblb_backup.so" "$(find "$work/$config" -name "liblb_backup.so.$LB_VERSION")"
@@ -185,7 +186,7 @@ check_tarball() {
 }
 
 says() { # says PACKAGE FIELD PATTERN
-    dpkg-deb --field "$work"/packages/"$1"_*.deb "$2" | grep -qE -- "^$3\$" ||
+    grep -qE -- "^$3\$" <<<"$(dpkg-deb --field "$work"/packages/"$1"_*.deb "$2")" ||
         fail "$1: $2 is not $3: $(dpkg-deb --field "$work"/packages/"$1"_*.deb)"
 }
 
@@ -238,7 +239,7 @@ check_debian() {
     local file
     for file in "$libdir/liblb_backup.so.$LB_VERSION" "$root/usr/bin/lbbackup"; do
         is_stripped "$file" || fail "$file is not stripped"
-        if readelf --dynamic "$file" | grep -qE 'RPATH|RUNPATH'; then
+        if grep -qE 'RPATH|RUNPATH' <<<"$(readelf --dynamic "$file")"; then
             fail "$file looks for libraries in places of its own"
         fi
     done

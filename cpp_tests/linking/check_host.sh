@@ -6,8 +6,9 @@ proof=$1 file=$2
 shift 2
 
 dynamic=$(readelf --dynamic --wide "$file")
+symbols=$(nm "$file")
 has() { grep -qE -- "$1" <<<"$dynamic"; }
-defines() { nm "$file" | grep -qE " [TtWV] $1\$"; }
+defines() { grep -qE " [TtWV] $1\$" <<<"$symbols"; }
 
 fail() {
     printf '%s: not linked as this test means it: %s\n' "$file" "$*" >&2
@@ -26,7 +27,7 @@ lto) ! defines unused_one || fail "a function of another file that nobody calls 
 gc-sections) ! defines unused_one || fail "a function that nobody calls is still there" ;;
 now) has 'FLAGS.*BIND_NOW|FLAGS_1.*NOW' || fail "it is bound lazily" ;;
 as-needed) ! has 'NEEDED.*\[libm\.' || fail "it needs what it does not use" ;;
-no-pie) readelf --file-header "$file" | grep -qE 'Type: +EXEC' || fail "it is position-independent" ;;
+no-pie) grep -qE 'Type: +EXEC' <<<"$(readelf --file-header "$file")" || fail "it is position-independent" ;;
 loads) ! has 'NEEDED.*liblb_backup' || fail "it is linked with the library that it is to load" ;;
 plain) ;;
 *) fail "unknown proof $proof" ;;
