@@ -35,7 +35,13 @@ endif()" COMPONENT lb_backup_Runtime)
 endif()
 install(FILES "${lb_links}/${lb_soname}" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT lb_backup_Runtime)
 install(FILES "${lb_links}/liblb_backup.so" DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT lb_backup_Development)
+# After cargo, which has fetched the sources then.
+add_custom_command(TARGET lb_backup_cargo POST_BUILD
+    COMMAND "${CMAKE_COMMAND}" "-DCARGO=${LB_BACKUP_CARGO}" "-DSOURCE_DIR=${PROJECT_SOURCE_DIR}"
+            "-DOUTPUT=${PROJECT_BINARY_DIR}/LICENSES-OF-OTHERS" -P "${PROJECT_SOURCE_DIR}/cmake/LbNotices.cmake"
+    VERBATIM)
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-MIT" "${PROJECT_SOURCE_DIR}/LICENSE-APACHE"
+              "${PROJECT_BINARY_DIR}/LICENSES-OF-OTHERS"
         DESTINATION "${CMAKE_INSTALL_DATADIR}/licenses/lb_backup" COMPONENT lb_backup_Runtime)
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"

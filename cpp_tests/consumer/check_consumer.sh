@@ -174,6 +174,14 @@ pack_twice() { # pack_twice BUILD_DIR GENERATOR: into $work/packages
     diff -r "$work/packages" "$work/again" || fail "packages depend on when they are made"
 }
 
+# The licences of what the library is made of want their texts passed on.
+check_notices() {
+    local wanted
+    for wanted in 'zstd-sys .*: BSD-3-Clause' 'Copyright .* (Facebook|Meta Platforms)' 'parking_lot .*: MIT OR Apache-2.0'; do
+        grep -qE "$wanted" "$1" || fail "$1 does not say: $wanted"
+    done
+}
+
 check_tarball() {
     pack_twice "$LB_BUILD" TGZ
     tar -xzf "$work"/packages/*.tar.gz -C "$work"
@@ -183,6 +191,8 @@ check_tarball() {
     is_stripped "$libdir/liblb_backup.so" || fail "the packed library is not stripped"
     use_from_cmake "$tree"
     run_tool "$tree/bin/lbbackup"
+    [ -s "$tree/share/licenses/lb_backup/LICENSE-MIT" ] || fail "there is no licence"
+    check_notices "$tree/share/licenses/lb_backup/LICENSES-OF-OTHERS"
 }
 
 says() { # says PACKAGE FIELD PATTERN
@@ -235,6 +245,7 @@ check_debian() {
     says lbbackup Section database
     says lbbackup Depends "liblb-backup0 \\(>= $LB_VERSION\\),.* libstdc\\+\\+6 .*"
     gzip -t "$root/usr/share/man/man1/lbbackup.1.gz"
+    check_notices "$root/usr/share/doc/liblb-backup0/copyright"
 
     local file
     for file in "$libdir/liblb_backup.so.$LB_VERSION" "$root/usr/bin/lbbackup"; do
