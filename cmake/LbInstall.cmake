@@ -47,9 +47,10 @@ install(FILES "${PROJECT_SOURCE_DIR}/LICENSE-MIT" "${PROJECT_SOURCE_DIR}/LICENSE
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
         COMPONENT lb_backup_Development FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 
-install(FILES "${PROJECT_SOURCE_DIR}/CHANGELOG.md" DESTINATION "${lb_doc_dir}" COMPONENT lb_backup_Development)
-install(DIRECTORY "${PROJECT_SOURCE_DIR}/docs/" DESTINATION "${lb_doc_dir}" COMPONENT lb_backup_Development
-        FILES_MATCHING PATTERN "*.md" PATTERN BENCHMARKS.md EXCLUDE)
+file(GLOB lb_documents CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md")
+list(FILTER lb_documents EXCLUDE REGEX "/BENCHMARKS\\.md$")
+install(FILES "${PROJECT_SOURCE_DIR}/CHANGELOG.md" ${lb_documents}
+        DESTINATION "${lb_doc_dir}" COMPONENT lb_backup_Development)
 
 # find_package(lb_backup)
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/lb_backupConfig.cmake.in"
