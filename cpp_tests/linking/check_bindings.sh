@@ -9,8 +9,8 @@ shift 2
 work=$(mktemp -d "${TMPDIR:-/tmp}/lb_bindings.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# On standard error, and not in a file of its own: the dynamic linker keeps that one's number, under which the library's
-# threads have another file.
+# On standard error, and not in a file of its own: the dynamic linker keeps that one's number, which leads nowhere on the
+# library's threads.
 if ! LD_BIND_NOW=1 LD_DEBUG=bindings "$@" 2>"$work/log"; then
     grep -v 'binding file' "$work/log" >&2
     exit 1
