@@ -4,7 +4,7 @@
 
 use super::integrity::open_immutable;
 use super::raw::Which;
-use super::{Access, LOCK_BYTE, Opened, Snapshot, sqlite_error, stat_database};
+use super::{Access, LOCK_BYTE, Opened, Snapshot, sqlite_error, stat_file};
 use crate::error::{Error, Result, Status};
 use crate::job::{Control, Job, patiently};
 use rusqlite::backup::{Backup, StepResult};
@@ -310,8 +310,7 @@ impl JournalMode {
 
     /// By a connection of its own: one that has read a schema in one text encoding refuses the next in another.
     fn try_settle(&self) -> Result<()> {
-        let connection =
-            Opened::open(&self.path, &stat_database(&self.path, Access::Write.what())?, Access::Write, None)?;
+        let connection = Opened::open(&self.path, &stat_file(&self.path, Access::Write.what())?, Access::Write, None)?;
         let wanted = if self.was_wal { "wal" } else { "delete" };
         let mode: String = connection
             .query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0))
