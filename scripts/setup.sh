@@ -28,6 +28,9 @@ missing_packages() {
     [ -e /usr/include/stdio.h ] || echo libc6-dev
     # Debian's python3 by itself cannot make a virtual environment.
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    # What cpack makes Debian packages with.
+    command -v dpkg-shlibdeps >/dev/null || echo dpkg-dev
+    command -v file >/dev/null || echo file
 }
 
 # The same for the bench: the peers, and what draws its charts.
