@@ -13,7 +13,8 @@ fail() {
 missing_packages() {
     local command_and_package
     for command_and_package in \
-        gcc:gcc g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config sqlite3:sqlite3 zstd:zstd gzip:gzip b3sum:b3sum nm:binutils; do
+        gcc:gcc g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config sqlite3:sqlite3 zstd:zstd gzip:gzip b3sum:b3sum nm:binutils \
+        abidiff:abigail-tools doxygen:doxygen valgrind:valgrind; do
         command -v "${command_and_package%%:*}" >/dev/null || echo "${command_and_package##*:}"
     done
     if command -v pkg-config >/dev/null; then
