@@ -8,6 +8,7 @@ mod boundary;
 mod callbacks;
 mod convert;
 mod handles;
+mod layout;
 mod sized;
 mod types;
 
