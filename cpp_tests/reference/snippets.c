@@ -102,8 +102,8 @@ static int verify(const char *archive) {
 static int restore_onto_the_live_database(const char *archive) {
     lb_restore_options options = {0};
     options.struct_size = sizeof options;
-    options.existing = LB_EXISTING_REPLACE;     // in one transaction: others see the old content or the new
-    options.keep_previous = "before.db.zst";    // exactly what is replaced
+    options.existing = LB_EXISTING_REPLACE;   // in one transaction: others see the old content or the new
+    options.keep_previous = "before.db.zst";  // exactly what is replaced
     lb_error error = {0};
     error.struct_size = sizeof error;
     lb_job *job;
@@ -123,7 +123,8 @@ static int inspect(const char *archive) {
     error.struct_size = sizeof error;
     if (lb_backup_inspect(archive, &info, &error) != LB_STATUS_OK) return fail(error.message);
     if (info.kind == LB_KIND_ARCHIVE)
-        printf("%llu bytes of a database, by lb_backup %s\n", (unsigned long long)info.image_bytes, info.library_version);
+        printf("%llu bytes of a database, by lb_backup %s\n", (unsigned long long)info.image_bytes,
+               info.library_version);
     return 0;
 }
 //! [inspect]
@@ -151,8 +152,8 @@ int main(int argc, char **argv) {
     if (argc != 2 || chdir(argv[1]) != 0) return fail("usage: snippets DIRECTORY");
     sqlite3 *db = NULL;  // the host's own, and open all the while
     if (sqlite3_open("game.db", &db) != SQLITE_OK ||
-        sqlite3_exec(db, "PRAGMA journal_mode = WAL; CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(100000));", NULL,
-                     NULL, NULL) != SQLITE_OK)
+        sqlite3_exec(db, "PRAGMA journal_mode = WAL; CREATE TABLE t(a); INSERT INTO t VALUES(randomblob(100000));",
+                     NULL, NULL, NULL) != SQLITE_OK)
         return fail(sqlite3_errmsg(db));
 
     int failed = configure() || back_up_with_callbacks() || back_up_unless(soon) ||

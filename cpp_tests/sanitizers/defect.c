@@ -75,8 +75,12 @@ int main(int argc, char **argv) {
         const char *name;
         int (*run)(void);
     } table[] = {
-        {"heap-overflow", heap_overflow}, {"use-after-free", use_after_free}, {"signed-overflow", signed_overflow},
-        {"leak", leak},                   {"data-race", data_race},           {"none", none},
+        {"heap-overflow", heap_overflow},
+        {"use-after-free", use_after_free},
+        {"signed-overflow", signed_overflow},
+        {"leak", leak},
+        {"data-race", data_race},
+        {"none", none},
     };
     for (size_t i = 0; argc == 2 && i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].name, argv[1]) == 0) return table[i].run();

@@ -62,25 +62,26 @@ static void leave_callback(const lb_job *job) {
     __tsan_release(&everything);
 }
 
-#define FOR_EACH(X)                                                                                             \
-    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) \
-    X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+#define FOR_EACH(X)                                                                                                    \
+    X(0)                                                                                                               \
+    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) X(18) X(19) X(20)     \
+        X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
 
-#define CALLBACKS(n)                                                                                 \
-    static void progress_##n(lb_job *job, const lb_progress *progress, void *user_data) {             \
-        __tsan_acquire(place_of(user_data));                                                          \
-        progress_functions[n](job, progress, user_data);                                              \
-        leave_callback(job);                                                                          \
-    }                                                                                                 \
-    static void complete_##n(lb_job *job, const lb_result *result, void *user_data) {                 \
-        __tsan_acquire(place_of(user_data));                                                          \
-        complete_functions[n](job, result, user_data);                                                \
-        leave_callback(job);                                                                          \
-    }                                                                                                 \
-    static void log_##n(uint32_t level, const char *message, void *user_data) {                       \
-        __tsan_acquire(place_of(user_data));                                                          \
-        log_functions[n](level, message, user_data);                                                  \
-        leave_callback(NULL);                                                                         \
+#define CALLBACKS(n)                                                                                                   \
+    static void progress_##n(lb_job *job, const lb_progress *progress, void *user_data) {                              \
+        __tsan_acquire(place_of(user_data));                                                                           \
+        progress_functions[n](job, progress, user_data);                                                               \
+        leave_callback(job);                                                                                           \
+    }                                                                                                                  \
+    static void complete_##n(lb_job *job, const lb_result *result, void *user_data) {                                  \
+        __tsan_acquire(place_of(user_data));                                                                           \
+        complete_functions[n](job, result, user_data);                                                                 \
+        leave_callback(job);                                                                                           \
+    }                                                                                                                  \
+    static void log_##n(uint32_t level, const char *message, void *user_data) {                                        \
+        __tsan_acquire(place_of(user_data));                                                                           \
+        log_functions[n](level, message, user_data);                                                                   \
+        leave_callback(NULL);                                                                                          \
     }
 FOR_EACH(CALLBACKS)
 
@@ -92,26 +93,26 @@ static const lb_complete_fn complete_calls[] = {FOR_EACH(COMPLETE)};
 static const lb_log_fn log_calls[] = {FOR_EACH(LOG)};
 
 /* The function that calls `function`, from a table that only grows. */
-#define BEHIND(kind, function)                                                                         \
-    {                                                                                                  \
-        pthread_mutex_lock(&functions);                                                                \
-        int at = 0;                                                                                    \
-        while (at < MOST_FUNCTIONS && kind##_functions[at] != NULL && kind##_functions[at] != (function)) at++; \
-        if (at == MOST_FUNCTIONS) abort(); /* more callbacks in one program than this file has room for */ \
-        kind##_functions[at] = (function);                                                             \
-        pthread_mutex_unlock(&functions);                                                              \
-        (function) = kind##_calls[at];                                                                 \
+#define BEHIND(kind, function)                                                                                         \
+    {                                                                                                                  \
+        pthread_mutex_lock(&functions);                                                                                \
+        int at = 0;                                                                                                    \
+        while (at < MOST_FUNCTIONS && kind##_functions[at] != NULL && kind##_functions[at] != (function)) at++;        \
+        if (at == MOST_FUNCTIONS) abort(); /* more callbacks in one program than this file has room for */             \
+        kind##_functions[at] = (function);                                                                             \
+        pthread_mutex_unlock(&functions);                                                                              \
+        (function) = kind##_calls[at];                                                                                 \
     }
 
 /* ---- the functions of the library ---- */
 
-#define REAL(name)                               \
-    __typeof__(name) *real;                      \
-    *(void **)&real = dlsym(RTLD_NEXT, #name);   \
+#define REAL(name)                                                                                                     \
+    __typeof__(name) *real;                                                                                            \
+    *(void **)&real = dlsym(RTLD_NEXT, #name);                                                                         \
     if (real == NULL) abort()
 
 /* A copy of a caller's structure, if it is one that the library would read to the end of `field`; else NULL. */
-#define COPY(type, field, original) \
+#define COPY(type, field, original)                                                                                    \
     ((type *)copy_of((original), _Alignof(type), offsetof(type, field) + sizeof((original)->field)))
 
 static void *copy_of(const void *original, size_t alignment, size_t least) {
@@ -125,16 +126,16 @@ static void *copy_of(const void *original, size_t alignment, size_t least) {
 }
 
 /* Runs `call` with `options` replaced by a copy whose callbacks tell the order. */
-#define START(type, call)                                                      \
-    type *copy = COPY(type, on_complete, options);                             \
-    if (copy != NULL) {                                                        \
-        if (copy->on_progress != NULL) BEHIND(progress, copy->on_progress)     \
-        if (copy->on_complete != NULL) BEHIND(complete, copy->on_complete)     \
-        __tsan_release(place_of(copy->user_data));                             \
-        options = copy;                                                        \
-    }                                                                          \
-    lb_status status = (call);                                                 \
-    free(copy);                                                                \
+#define START(type, call)                                                                                              \
+    type *copy = COPY(type, on_complete, options);                                                                     \
+    if (copy != NULL) {                                                                                                \
+        if (copy->on_progress != NULL) BEHIND(progress, copy->on_progress)                                             \
+        if (copy->on_complete != NULL) BEHIND(complete, copy->on_complete)                                             \
+        __tsan_release(place_of(copy->user_data));                                                                     \
+        options = copy;                                                                                                \
+    }                                                                                                                  \
+    lb_status status = (call);                                                                                         \
+    free(copy);                                                                                                        \
     return status
 
 lb_status lb_backup_start(const char *source_path, const char *dest_path, const lb_backup_options *options,
