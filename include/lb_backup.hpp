@@ -75,8 +75,10 @@
 /// @return A code of lb::category(). Compares equal to the std::errc that means the same, where there is one.
 inline std::error_code make_error_code(lb_status status) noexcept;
 
-/// An lb_status is a std::error_code.
+/// @cond
+// An lb_status is a std::error_code.
 template <> struct std::is_error_code_enum<lb_status> : std::true_type {};
+/// @endcond
 
 // The inline namespace keeps versions of this header apart that meet in one program. What must be one and the same in all
 // of its shared libraries, also if they are compiled with -fvisibility=hidden, has its visibility beside it.
