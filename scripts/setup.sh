@@ -27,6 +27,8 @@ missing_packages() {
     fi
     # Valgrind may need the symbols of the dynamic linker, which some distributions keep apart.
     valgrind --quiet true 2>/dev/null || echo valgrind libc6-dbg
+    [ -e /usr/include/boost/asio.hpp ] || echo libboost-dev
+    [ -e /usr/include/asio.hpp ] || echo libasio-dev
     # A minimal system has a compiler but no C library to compile against.
     [ -e /usr/include/stdio.h ] || echo libc6-dev
     # Debian's python3 by itself cannot make a virtual environment.
