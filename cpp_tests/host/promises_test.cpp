@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include <atomic>
-#include <csignal>
 #include <thread>
 
 using namespace lbtest;
@@ -243,24 +242,6 @@ TEST_P(PromisesOfBoth, names_that_lead_out_of_the_directory_are_refused_and_noth
     EXPECT_EQ(content_hash(live), before);
     EXPECT_EQ(list_dir(data), files);
     EXPECT_TRUE(list_dir(backups).empty());
-}
-
-TEST_P(PromisesOfBoth, commits_after_a_backup_survive_another_process_and_a_crash) {
-    // The game is a child process here: it is killed.
-    EXPECT_EQ(in_child([&]() -> int {
-                  open(policy());
-                  add_players(11, 1);
-                  take();
-                  // Whoever closes a database last deletes its log. An outsider must see that it is not the last.
-                  std::string said;
-                  if (run({"sqlite3", live.string(), "SELECT count(*) FROM players"}, &said) != 0 || said != "11\n")
-                      return 1;
-                  for (int id = 12; id < 70; ++id) add_players(id, 1);
-                  return ::raise(SIGKILL);
-              }),
-              128 + SIGKILL);
-    EXPECT_EQ(Db(live).scalar("SELECT count(*) FROM players"), 69);
-    EXPECT_EQ(integrity_check(live), "ok");
 }
 
 TEST_P(PromisesOfSizable, database_over_the_limit_is_refused_before_anything_is_written) {
