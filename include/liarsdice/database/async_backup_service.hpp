@@ -1196,6 +1196,15 @@ struct ExecuteBackup {
     }
 };
 
+template <typename Handler>
+auto execute(boost::asio::io_context &context, const fs::path &source, const fs::path &backup_dir,
+             const RetentionPolicy &policy, const std::string &name, Handler &&handler) {
+    auto directory = std::make_shared<Directory>(backup_dir, policy);
+    auto order = directory->order(source, name);
+    return boost::asio::async_compose<Handler, void(DatabaseResult<BackupInfo>)>(
+        ExecuteBackup{context, std::move(directory), std::move(order)}, handler, context);
+}
+
 }  // namespace backup_detail
 /// @endcond
 
@@ -1216,11 +1225,9 @@ struct ExecuteBackup {
 template <typename Handler>
 auto execute_backup_async(ConnectionManager &manager, const boost::filesystem::path &backup_dir,
                           const RetentionPolicy &policy, const std::string &name, Handler &&handler) {
-    auto &context = manager.get_io_context();
-    auto directory = std::make_shared<backup_detail::Directory>(backup_detail::to_std(backup_dir), policy);
-    auto order = directory->order(backup_detail::to_std(DatabaseConfig::instance().get_database_file_path()), name);
-    return boost::asio::async_compose<Handler, void(DatabaseResult<BackupInfo>)>(
-        backup_detail::ExecuteBackup{context, std::move(directory), std::move(order)}, handler, context);
+    return backup_detail::execute(manager.get_io_context(),
+                                  backup_detail::to_std(DatabaseConfig::instance().get_database_file_path()),
+                                  backup_detail::to_std(backup_dir), policy, name, std::forward<Handler>(handler));
 }
 
 /// As above, with the default policy, into the directory `backups` beside the database.

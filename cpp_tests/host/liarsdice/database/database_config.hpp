@@ -26,13 +26,16 @@ public:
         const std::lock_guard<std::mutex> lock(mutex_);
         return directory_ / "liarsdice.db";
     }
-    unsigned int get_thread_pool_size() const { return 4; }
+    unsigned int get_thread_pool_size() const { return threads_; }
+    /// 0, which the game does not have, leaves the io_context to the test.
+    void set_thread_pool_size(unsigned int size) { threads_ = size; }
 
 private:
     DatabaseConfig() = default;
 
     mutable std::mutex mutex_;
     boost::filesystem::path directory_;
+    unsigned int threads_ = 4;
 };
 
 }  // namespace liarsdice::database
