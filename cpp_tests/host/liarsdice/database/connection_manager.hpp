@@ -54,6 +54,7 @@ public:
     struct PoolConfig {
         std::size_t min_connections = 5;
         std::size_t max_connections = 20;
+        bool enable_health_checks = true;  // there are none here
     };
     struct PoolStats {
         std::size_t total_connections = 0;
