@@ -43,10 +43,14 @@
 #if defined(LB_BACKUP_USE_STANDALONE_ASIO)
 #include <asio/execution/context.hpp>
 #include <asio/execution/executor.hpp>
+#include <asio/execution/outstanding_work.hpp>
+#include <asio/prefer.hpp>
 #include <asio/query.hpp>
 #else
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution/executor.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/prefer.hpp>
 #include <boost/asio/query.hpp>
 #endif
 #endif
@@ -66,8 +70,8 @@
 /// CAVEATS, before anything else: those of lb_backup.h and lb_backup.hpp hold here as well. On top of them:
 ///
 /// - Tokens that turn the error code into an exception (`use_future`, `use_awaitable`) drop the lb::Result of an
-///   operation that failed, and the library's message with it. Wrap them in Asio's `as_tuple`, or use a callback, to
-///   have both.
+///   operation that failed, and the library's message with it. `as_tuple(use_awaitable)` keeps it, and so does
+///   `use_future([](error_code, lb::Result result) { return result; })`.
 /// - An operation that was cancelled has the error code `asio::error::operation_aborted`, as everywhere in Asio;
 ///   lb::Result::status is LB_STATUS_CANCELLED. Slots for cancellation need Boost 1.77 or Asio 1.19. With an older one,
 ///   call lb::shutdown, or start the job with lb::start_backup and lb::Job::cancel it.
@@ -83,9 +87,7 @@
 /// Below, `asio` stands for `boost::asio` or `::asio`, and `error_code` for `boost::system::error_code` or the one of
 /// standalone Asio, which is `std::error_code`.
 
-// As in lb_backup.hpp.
-#pragma GCC visibility push(default)
-
+// Versions of this header and visibility: as in lb_backup.hpp. The namespace of its own keeps the two kinds of Asio apart.
 namespace lb {
 inline namespace v0_1 {
 inline namespace LB_BACKUP_ASIO_NAMESPACE {
@@ -101,8 +103,11 @@ namespace net = ::boost::asio;
 using error_code = boost::system::error_code;
 using error_category = boost::system::error_category;
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wnon-virtual-dtor"  // the base class has a protected one
+
 // What lb::category() is for std::error_code.
-class Category final : public error_category {
+class __attribute__((visibility("default"))) Category final : public error_category {
 public:
     const char *name() const noexcept override { return category().name(); }
     std::string message(int value) const override { return category().message(value); }
@@ -113,6 +118,8 @@ public:
         return {value, *this};
     }
 };
+
+#pragma GCC diagnostic pop
 #endif
 }  // namespace asio_detail
 /// @endcond
@@ -122,7 +129,7 @@ public:
 
 /// The category of error codes whose values are lb_status. It is lb::category() with standalone Asio, and a category of
 /// Boost.System with the same name, messages and conditions otherwise.
-inline const asio_detail::error_category &asio_category() noexcept {
+__attribute__((visibility("default"))) inline const asio_detail::error_category &asio_category() noexcept {
 #if defined(LB_BACKUP_USE_STANDALONE_ASIO)
     return category();
 #else
@@ -349,6 +356,34 @@ template <typename Executor> using DefaultToken = typename net::default_completi
 template <typename> using DefaultToken = void;  // there is none
 #endif
 
+// An executor that has outstanding work.
+template <typename Executor, typename = void> class Work {
+public:
+    explicit Work(const Executor &executor) : guard_(executor) {}
+    Executor executor() const noexcept { return guard_.get_executor(); }
+    void finish() noexcept { guard_.reset(); }
+
+private:
+    net::executor_work_guard<Executor> guard_;
+};
+#if LB_BACKUP_ASIO_VERSION >= 101700
+// Asio's own guard takes some of these for executors of the older kind, which they only look like.
+template <typename Executor> class Work<Executor, std::enable_if_t<net::execution::is_executor<Executor>::value>> {
+public:
+    explicit Work(const Executor &executor) : executor_(executor), work_(track(executor)) {}
+    Executor executor() const noexcept { return executor_; }
+    void finish() noexcept { work_.reset(); }
+
+private:
+    static auto track(const Executor &executor) {
+        return net::prefer(executor, net::execution::outstanding_work.tracked);
+    }
+
+    Executor executor_;
+    std::optional<decltype(track(std::declval<const Executor &>()))> work_;
+};
+#endif
+
 struct Destroy {
     void operator()(OperationBase *operation) const noexcept { operation->destroy(); }
 };
@@ -381,7 +416,7 @@ public:
         }
     }
 
-    HandlerExecutor handler_executor() const noexcept { return handler_work_.get_executor(); }
+    HandlerExecutor handler_executor() const noexcept { return handler_work_.executor(); }
     HandlerAllocator handler_allocator() const noexcept { return net::get_associated_allocator(handler_); }
 
     void assign_cancellation_slot() {
@@ -399,7 +434,7 @@ public:
 
     // From the thread of the job to a thread of the I/O executor, where the handler's allocator may be used.
     void post() override {
-        const IoExecutor io_executor = io_work_.get_executor();  // the operation may be gone before post returns
+        const IoExecutor io_executor = io_work_.executor();  // the operation may be gone before post returns
         net::post(io_executor, Posted{Owner(this)});
     }
 
@@ -414,7 +449,7 @@ private:
         Owner operation;
 
         void operator()() {
-            operation->io_work_.reset();
+            operation->io_work_.finish();
             net::dispatch(Dispatched{std::move(operation)});
         }
     };
@@ -455,8 +490,8 @@ private:
     }
 
     Handler handler_;
-    net::executor_work_guard<IoExecutor> io_work_;
-    net::executor_work_guard<HandlerExecutor> handler_work_;
+    Work<IoExecutor> io_work_;
+    Work<HandlerExecutor> handler_work_;
 };
 
 // What an asynchronous operation does once its completion token has become a handler.
@@ -549,8 +584,8 @@ decltype(auto) async_backup(Executor &&ex, std::filesystem::path source, std::fi
                             Token &&token = asio_detail::DefaultToken<asio_detail::ExecutorOf<Executor>>()) {
     return asio_detail::initiate(
         ex, token,
-        [source = std::move(source), dest = std::move(dest)](BackupOptions &options, lb_error &error) {
-            return lb::detail::start_backup(source, dest, options, error);
+        [source = std::move(source), dest = std::move(dest)](BackupOptions &in, lb_error &error) {
+            return lb::detail::start_backup(source, dest, in, error);
         },
         options);
 }
@@ -571,8 +606,8 @@ decltype(auto) async_restore(Executor &&ex, std::filesystem::path archive, std::
                              Token &&token = asio_detail::DefaultToken<asio_detail::ExecutorOf<Executor>>()) {
     return asio_detail::initiate(
         ex, token,
-        [archive = std::move(archive), dest = std::move(dest)](RestoreOptions &options, lb_error &error) {
-            return lb::detail::start_restore(archive, dest, options, error);
+        [archive = std::move(archive), dest = std::move(dest)](RestoreOptions &in, lb_error &error) {
+            return lb::detail::start_restore(archive, dest, in, error);
         },
         options);
 }
@@ -590,8 +625,8 @@ decltype(auto) async_verify(Executor &&ex, std::filesystem::path archive, Verify
                             Token &&token = asio_detail::DefaultToken<asio_detail::ExecutorOf<Executor>>()) {
     return asio_detail::initiate(
         ex, token,
-        [archive = std::move(archive)](VerifyOptions &options, lb_error &error) {
-            return lb::detail::start_verify(archive, options, error);
+        [archive = std::move(archive)](VerifyOptions &in, lb_error &error) {
+            return lb::detail::start_verify(archive, in, error);
         },
         options);
 }
@@ -622,8 +657,6 @@ inline bool operator!=(lb_status status, const boost::system::error_code &ec) no
 /// @}
 
 #endif
-
-#pragma GCC visibility pop
 
 #undef LB_BACKUP_ASIO_NAMESPACE
 #undef LB_BACKUP_ASIO_VERSION

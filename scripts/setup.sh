@@ -24,6 +24,8 @@ missing_packages() {
     else
         echo libsqlite3-dev libgtest-dev libcli11-dev nlohmann-json3-dev
     fi
+    [ -e /usr/include/boost/asio.hpp ] || echo libboost-dev
+    [ -e /usr/include/asio.hpp ] || echo libasio-dev
     # A minimal system has a compiler but no C library to compile against.
     [ -e /usr/include/stdio.h ] || echo libc6-dev
     # Debian's python3 by itself cannot make a virtual environment.
