@@ -41,6 +41,16 @@
 #if defined(__cpp_lib_jthread)
 #include <stop_token>
 #endif
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LB_HPP_TSAN
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define LB_HPP_TSAN
+#endif
+#if defined(LB_HPP_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
 
 /// @file
 /// Backups of live SQLite databases, in C++.
@@ -65,8 +75,10 @@
 /// @return A code of lb::category(). Compares equal to the std::errc that means the same, where there is one.
 inline std::error_code make_error_code(lb_status status) noexcept;
 
-/// An lb_status is a std::error_code.
+/// @cond
+// An lb_status is a std::error_code.
 template <> struct std::is_error_code_enum<lb_status> : std::true_type {};
+/// @endcond
 
 // The inline namespace keeps versions of this header apart that meet in one program. What must be one and the same in all
 // of its shared libraries, also if they are compiled with -fvisibility=hidden, has its visibility beside it.
@@ -562,14 +574,23 @@ inline Result to_result(const lb_result &in) noexcept {
     return out;
 }
 
+// What one thread did before the release, another sees after the acquire. The library sees to that, but ThreadSanitizer
+// cannot see into it, and would suspect every callback of the host's.
+inline void tsan_release([[maybe_unused]] void *between) noexcept {
+#if defined(LB_HPP_TSAN)
+    __tsan_release(between);
+#endif
+}
+inline void tsan_acquire([[maybe_unused]] void *between) noexcept {
+#if defined(LB_HPP_TSAN)
+    __tsan_acquire(between);
+#endif
+}
+
 // What a job's callbacks need, and what is kept of it for its Job.
 struct State {
     State(ProgressFunction progress, CompleteFunction complete)
         : on_progress(std::move(progress)), on_complete(std::move(complete)) {}
-
-    // What one thread did before, another sees after. The library sees to that as well, but ThreadSanitizer cannot see into
-    // it, and would suspect every callback of the host's.
-    void synchronise() noexcept { const std::lock_guard<std::mutex> lock(mutex); }
 
     void keep_exception() noexcept {
         if (!outcome.callback_exception) outcome.callback_exception = std::current_exception();
@@ -603,8 +624,8 @@ struct State {
 };
 
 extern "C" inline void lb_hpp_v0_1_on_progress(lb_job *job, const lb_progress *progress, void *user_data) noexcept {
+    tsan_acquire(user_data);
     State &state = *static_cast<State *>(user_data);
-    state.synchronise();
     try {
         state.on_progress(to_progress(job, from_callback(*progress)));
     } catch (...) {
@@ -613,8 +634,8 @@ extern "C" inline void lb_hpp_v0_1_on_progress(lb_job *job, const lb_progress *p
 }
 
 extern "C" inline void lb_hpp_v0_1_on_complete(lb_job *, const lb_result *result, void *user_data) noexcept {
+    tsan_acquire(user_data);
     State &state = *static_cast<State *>(user_data);
-    state.synchronise();
     const std::shared_ptr<State> reference = std::move(state.self);
     Result outcome = to_result(from_callback(*result));
     outcome.callback_exception = std::move(state.outcome.callback_exception);
@@ -630,6 +651,7 @@ extern "C" inline void lb_hpp_v0_1_on_complete(lb_job *, const lb_result *result
     const std::lock_guard<std::mutex> lock(state.mutex);
     state.ended = true;
     if (state.promise) state.fulfil();
+    tsan_release(user_data);
 }
 
 // Options in C++ to options in C. What is wrong is an lb_error, as if the library had said it.
@@ -887,7 +909,7 @@ private:
 
     lb_status wait_ms(std::uint32_t timeout) const noexcept {
         const lb_status status = lb_backup_wait(handle_, timeout);
-        if (status == LB_STATUS_OK) state_->synchronise();
+        if (status == LB_STATUS_OK) detail::tsan_acquire(state_.get());
         return status;
     }
 
@@ -904,7 +926,7 @@ private:
         stop_callback_ = nullptr;
         Result out = detail::to_result(result);
         out.status = status;
-        state_->synchronise();
+        detail::tsan_acquire(state_.get());
         out.callback_exception = state_->outcome.callback_exception;
         return out;
     }
@@ -932,7 +954,7 @@ public:
         if (state->on_progress) c_options.on_progress = lb_hpp_v0_1_on_progress;
         c_options.on_complete = lb_hpp_v0_1_on_complete;
         state->self = state;
-        state->synchronise();
+        tsan_release(state.get());
         Job job;
         if (start(&c_options, &job.handle_, &error) != LB_STATUS_OK) {
             state->self = nullptr;

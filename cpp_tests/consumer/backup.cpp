@@ -4,12 +4,14 @@
 #include <lb_backup.hpp>
 #include <sqlite3.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -41,12 +43,35 @@ struct Database {
     }
 };
 
+void require(bool holds, const char *what) {
+    if (!holds) throw std::runtime_error(what);
+}
+
 void check_archive(const fs::path &archive, const lb::BackupResult &result) {
     unsigned char magic[4] = {};
     std::ifstream(archive, std::ios::binary).read(reinterpret_cast<char *>(magic), sizeof magic);
-    if (magic[0] != 0x28 || magic[1] != 0xB5 || magic[2] != 0x2F || magic[3] != 0xFD)
-        throw std::runtime_error("the archive is not a Zstandard file");
-    if (fs::file_size(archive) != result.archive_bytes) throw std::runtime_error("the archive has another size");
+    require(magic[0] == 0x28 && magic[1] == 0xB5 && magic[2] == 0x2F && magic[3] == 0xFD, "not a Zstandard file");
+    require(fs::file_size(archive) == result.archive_bytes, "the archive has another size");
+}
+
+void back_up(const fs::path &directory) {
+    const fs::path source = directory / "game.db", archive = directory / "game.db.zst";
+    Database database(source);
+    database.exec("PRAGMA journal_mode = WAL; CREATE TABLE move(dice TEXT); INSERT INTO move VALUES ('4 x five')");
+
+    std::atomic<int> completed{0};
+    lb::BackupOptions options;
+    options.on_complete = [&](const lb::BackupResult &) { ++completed; };
+    check_archive(archive, lb::start_backup(source, archive, std::move(options)).join());
+    require(completed == 1, "on_complete was not called once");
+    lb::start_verify(archive).join();
+
+    try {
+        lb::start_backup(directory / "missing.db", directory / "copy.db").join();
+        require(false, "a missing database was backed up");
+    } catch (const lb::Error &error) {
+        require(error.code() == LB_STATUS_NOT_FOUND, error.what());
+    }
 }
 
 }  // namespace
@@ -54,14 +79,11 @@ void check_archive(const fs::path &archive, const lb::BackupResult &result) {
 int main() {
     try {
         Directory directory;
-        Database database(directory.path / "game.db");
-        database.exec("PRAGMA journal_mode = WAL; CREATE TABLE move(dice TEXT); INSERT INTO move VALUES ('4 x five')");
-        const fs::path archive = directory.path / "game.db.zst";
-        check_archive(archive, lb::start_backup(directory.path / "game.db", archive).join());
+        back_up(directory.path);
     } catch (const std::exception &failure) {
         std::fprintf(stderr, "%s\n", failure.what());
         return 1;
     }
-    std::printf("lb_backup %s: an archive from C++\n", std::string(lb::version()).c_str());
+    std::printf("lb_backup %s: an archive from C++\n", lb_version());
     return 0;
 }
