@@ -125,8 +125,11 @@ fn versions_agree_in_cargo_cmake_pkg_config_and_the_wrapper() {
         "lb_backup.pc does not take its version from CMake"
     );
     let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+    for header in ["include/lb_backup.hpp", "include/lb_backup_asio.hpp"] {
+        let namespace = format!("inline namespace v{major}_{minor} {{");
+        assert!(committed(header).contains(&namespace), "{header} is of another version");
+    }
     let wrapper = committed("include/lb_backup.hpp");
-    assert!(wrapper.contains(&format!("inline namespace v{major}_{minor} {{")), "lb_backup.hpp is of another version");
     let functions = wrapper.matches("lb_hpp_v").count();
     assert_eq!(wrapper.matches(&format!("lb_hpp_v{major}_{minor}_")).count(), functions, "as are its C functions");
 }
