@@ -1001,7 +1001,8 @@ lb_status lb_backup_start(const char *source_path,
  * An existing database of another page size, text encoding or auto_vacuum mode is changed only where nobody else has it
  * open: otherwise the outcome is LB_STATUS_BUSY, and the message names both. In a rollback-journal mode a connection that
  * does nothing cannot be seen: it goes on with the new content, except that after a change of the text encoding it gets
- * SQLITE_ERROR until it is opened anew.
+ * SQLITE_ERROR until it is opened anew. Somebody who opens the database just after such a change, and stays, may keep it
+ * in another journal mode than it had: the restore has succeeded, and lb_config::on_log gets a warning.
  *
  * @param archive_path  The backup. A plain database that is in use is read as lb_backup_start would.
  * @param dest_path     The database. Its directory must exist. A symbolic link is refused.

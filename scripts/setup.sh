@@ -27,10 +27,15 @@ missing_packages() {
     fi
     # Valgrind may need the symbols of the dynamic linker, which some distributions keep apart.
     valgrind --quiet true 2>/dev/null || echo valgrind libc6-dbg
+    [ -e /usr/include/boost/asio.hpp ] || echo libboost-dev
+    [ -e /usr/include/asio.hpp ] || echo libasio-dev
     # A minimal system has a compiler but no C library to compile against.
     [ -e /usr/include/stdio.h ] || echo libc6-dev
     # Debian's python3 by itself cannot make a virtual environment.
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    # What cpack makes Debian packages with.
+    command -v dpkg-shlibdeps >/dev/null || echo dpkg-dev
+    command -v file >/dev/null || echo file
 }
 
 # The same for the bench: the peers, and what draws its charts.

@@ -76,7 +76,8 @@ impl Operation for Request {
     /// this again where it matters.
     fn check(&self) -> Result<u64> {
         source::check_sqlite()?;
-        let source = source::stat_database(&self.source)?;
+        source::check_path(&self.source, "source_path")?;
+        let source = source::stat_file(&self.source, "the source")?;
         let (directory, name) = dest_parts(&self.dest)?;
         let directory_stat = check_directory(directory)?;
         self.check_not_own(&source, &directory_stat, name)?;
@@ -204,9 +205,8 @@ fn fill_and_publish(
     let snapshot = Snapshot::begin(&request.source, job, request.busy_timeout, request.wal_limit)?;
     clock.lap(&mut report.waiting);
     let mode = copied_mode(snapshot.stat(), archive.file())?;
-    tell_image(&snapshot, report);
-    let work = total_work(request, &snapshot, report.image_bytes);
-    job.progress.set_total(report.image_bytes, work);
+    let work = |image_bytes| total_work(request, &snapshot, image_bytes);
+    job.set_image(report, snapshot.page_size(), Some(snapshot.page_count()), work);
 
     copy(request, context, report, snapshot, archive)?;
 
@@ -227,12 +227,6 @@ fn fill_and_publish(
     archive.publish(name, request.existing)?;
     clock.lap(&mut report.syncing);
     Ok(())
-}
-
-fn tell_image(snapshot: &Snapshot, report: &mut Report) {
-    report.page_size = if snapshot.page_count() == 0 { 0 } else { snapshot.page_size() };
-    report.pages = snapshot.page_count().into();
-    report.image_bytes = snapshot.image_bytes();
 }
 
 /// Work is counted in bytes copied: staging counts half, reading back a quarter.
@@ -270,17 +264,14 @@ fn copy(
     if staged {
         temporary::lend(context, archive.directory(), |raw| {
             progress.set_phase(Phase::Copying);
-            stage(context, report, &plan, snapshot, (raw, &request.dest))?;
+            stage(context, report, &plan, snapshot, raw)?;
             progress.set_phase(Phase::Compressing);
             let mut image = Staged { file: raw.file(), source: &request.source };
             archive::write(context, report, &plan, &mut image, &mut output)
         })?;
-    } else if request.encoding == Encoding::Image {
-        progress.set_phase(Phase::Copying);
-        archive.check_space(plan.image_bytes())?;
-        archive::write(context, report, &plan, &mut Live::of(snapshot), &mut output)?;
     } else {
-        progress.set_phase(Phase::Compressing);
+        progress.set_phase(if request.encoding == Encoding::Image { Phase::Copying } else { Phase::Compressing });
+        archive.check_space(plan.least_bytes())?;
         archive::write(context, report, &plan, &mut Live::of(snapshot), &mut output)?;
     }
     let finished = output.finish(report)?;
@@ -386,7 +377,7 @@ fn stage(
     report: &mut Report,
     plan: &Plan,
     mut snapshot: Snapshot,
-    (staged, dest): (&Unpublished, &Path),
+    staged: &Unpublished,
 ) -> Result<()> {
     let image_bytes = plan.image_bytes();
     staged.check_space(image_bytes)?;
@@ -399,10 +390,7 @@ fn stage(
         snapshot.read(offset, &mut step[..bytes])?;
         clock.lap(&mut report.reading);
         // No hints here: what is soon read again belongs into the cache, and need never reach the disk.
-        staged
-            .file()
-            .write_all_at(&step[..bytes], offset)
-            .map_err(|error| Error::os("cannot write a temporary copy beside", dest, error))?;
+        temporary::write(staged, offset, &step[..bytes])?;
         clock.lap(&mut report.writing);
         offset += bytes as u64;
         context.job.progress.add_work(bytes as u64 / 2);
@@ -421,10 +409,8 @@ fn verify_image(request: &Request, context: &Context, report: &mut Report, archi
     let path = archive.hidden_path()?;
     let input = Arc::new(Input::open(&path).map_err(|damage| damage.note(report))?);
     temporary::lend(context, archive.directory(), |image| {
-        let write = |piece: Piece, _: &mut Report| {
-            let written = image.file().write_all_at(&piece, piece.offset);
-            written.map_err(|error| Error::os("cannot write a temporary copy beside", &request.dest, error))
-        };
+        image.check_space(report.image_bytes)?;
+        let write = |piece: Piece, _: &mut Report| temporary::write(image, piece.offset, &piece);
         archive::decode(context, &input, report, |_, _| Ok(()), write)?;
         judge(image, report)
     })
@@ -440,7 +426,7 @@ pub fn keep(context: &Context, dest: &Path, snapshot: &mut Snapshot) -> Result<(
     plan = Plan { encoding, throttled: false, written_by: versions(), ..plan };
     temporary::lend(context, &directory, |file| {
         let mode = copied_mode(snapshot.stat(), file.file())?;
-        file.check_space(if encoding == Encoding::Image { plan.image_bytes() } else { 0 })?;
+        file.check_space(plan.least_bytes())?;
         let mut report = Report::default();
         let options = OutputOptions { counted: false, ..OutputOptions::default() };
         let mut output = Output::new(context, file.file(), dest, options);

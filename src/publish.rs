@@ -55,6 +55,11 @@ impl Directory {
         Ok(Arc::new(Directory { fd, path: path.to_owned() }))
     }
 
+    /// Where it was when it was opened, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The kind of the file that has `name` here, if there is one; a symbolic link is not followed.
     fn kind_of(&self, name: &OsStr) -> Result<Option<FileType>> {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -356,13 +361,13 @@ mod tests {
         names
     }
 
-    /// A file with `content`, nameless or with a hidden name.
     /// As "a.db".
     fn publish(file: &mut Unpublished, mode: u32, existing: Existing) -> Result<()> {
         Unpublished::sync(file.file(), file.directory(), Mode::from_raw_mode(mode))?;
         file.publish("a.db".as_ref(), existing)
     }
 
+    /// A file with `content`, nameless or with a hidden name.
     fn unpublished(directory: &Arc<Directory>, content: &str, named: bool) -> Unpublished {
         let mut file = Unpublished::create(directory).unwrap();
         if named {

@@ -7,13 +7,12 @@ use crate::backup::{self, Live, SIDECARS, Verify, with_suffix};
 use crate::error::{Error, Result, Status};
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Existing, Unpublished, copied_mode};
-use crate::runtime::{Context, Operation};
+use crate::runtime::{Context, LogLevel, Operation};
 use crate::source::{self, Checks, Snapshot, Target};
 use crate::temporary;
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 use std::cell::RefCell;
 use std::ffi::OsStr;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,12 +37,7 @@ pub struct Request {
 impl Operation for Request {
     fn check(&self) -> Result<u64> {
         source::check_sqlite()?;
-        let archive = rustix::fs::stat(&self.archive)
-            .map_err(|error| Error::os("cannot open the archive", &self.archive, error))?;
-        if FileType::from_raw_mode(archive.st_mode) != FileType::RegularFile {
-            let message = format!("the archive {:?} is not a regular file", self.archive);
-            return Err(Error::new(Status::NotADatabase, message));
-        }
+        let archive = source::stat_file(&self.archive, "the archive")?;
         let (directory, _) = backup::dest_parts(&self.dest)?;
         backup::check_directory(directory)?;
         match statat(CWD, &self.dest, AtFlags::SYMLINK_NOFOLLOW) {
@@ -58,7 +52,10 @@ impl Operation for Request {
                 let message = format!("the destination {:?} exists and is not a regular file", self.dest);
                 return Err(Error::new(Status::AlreadyExists, message));
             }
-            Ok(_) => self.check_keep_previous()?,
+            Ok(_) => {
+                source::check_path(&self.dest, "dest_path")?;
+                self.check_keep_previous()?;
+            }
             Err(_) => self.check_leftovers()?,
         }
         Ok(u64::try_from(archive.st_size).unwrap_or_default())
@@ -143,6 +140,7 @@ impl Archive {
         }
         let wal = input.image_header().is_some_and(|header| header.wal);
         if source::may_be_in_use(&request.archive, wal) {
+            source::check_path(&request.archive, "archive_path")?;
             let snapshot = Snapshot::begin(&request.archive, &context.job, request.busy_timeout, 0);
             return snapshot.map(Archive::Live).map_err(|error| Damage::of_structure(error).note(report));
         }
@@ -168,24 +166,23 @@ impl Archive {
     /// The image, to the end of `output`, which is in `file`.
     fn write(self, context: &Context, report: &mut Report, file: &Unpublished, output: &mut Output<'_>) -> Result<()> {
         let begin = |page_size, page_count, report: &mut Report| {
-            tell_image(context, report, page_size, page_count);
+            context.job.set_image(report, page_size, page_count, work);
             file.check_space(report.image_bytes)
         };
         match self {
             Archive::Compressed(input) => {
-                let begin = |header: &ImageHeader, report: &mut Report| {
-                    begin(header.page_size, header.page_count.unwrap_or(0), report)
-                };
+                let begin =
+                    |header: &ImageHeader, report: &mut Report| begin(header.page_size, header.page_count, report);
                 archive::decode(context, &input, report, begin, |piece, report| output.append_piece(piece, report))
             }
             Archive::Plain(input) => {
                 let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
-                begin(image.page_size, image.page_count, report)?;
+                begin(image.page_size, Some(image.page_count), report)?;
                 let plan = Arc::new(Plan::plain_copy(image.page_size, image.page_count));
                 archive::write(context, report, &plan, &mut image, output)
             }
             Archive::Live(snapshot) => {
-                begin(snapshot.page_size(), snapshot.page_count(), report)?;
+                begin(snapshot.page_size(), Some(snapshot.page_count()), report)?;
                 let plan = Arc::new(Plan::plain_copy(snapshot.page_size(), snapshot.page_count()));
                 archive::write(context, report, &plan, &mut Live::of(snapshot), output)
             }
@@ -193,12 +190,9 @@ impl Archive {
     }
 }
 
-/// A page count of 0 is one that is not known yet, or that of an empty database.
-fn tell_image(context: &Context, report: &mut Report, page_size: u32, page_count: u32) {
-    report.page_size = page_size;
-    report.pages = page_count.into();
-    report.image_bytes = u64::from(page_size) * u64::from(page_count);
-    context.job.progress.set_total(report.image_bytes, report.image_bytes + archive::verify_work(report.image_bytes));
+/// Work is counted in bytes restored; see [`archive::verify_work`].
+fn work(image_bytes: u64) -> u64 {
+    image_bytes + archive::verify_work(image_bytes)
 }
 
 // ------------------------------------------------------------------------------------------------------- a new file
@@ -222,7 +216,7 @@ fn restore_to_new(
     let mut output = Output::new(context, file.file(), &request.dest, options);
     archive.write(context, report, file, &mut output)?;
     let bytes = output.finish(report)?.bytes;
-    tell_length(report, bytes);
+    report.set_image_bytes(bytes);
 
     let mut clock = Stopwatch::start();
     temporary::sync(context, file, mode)?;
@@ -237,15 +231,6 @@ fn restore_to_new(
     file.publish(name, Existing::Refuse)?;
     clock.lap(&mut report.syncing);
     Ok(())
-}
-
-/// Headers of an old kind do not tell it.
-fn tell_length(report: &mut Report, bytes: u64) {
-    report.image_bytes = bytes;
-    report.pages = bytes / u64::from(report.page_size.max(1));
-    if bytes == 0 {
-        report.page_size = 0;
-    }
 }
 
 /// At the last moment: whoever opens the new file must not find them.
@@ -280,7 +265,7 @@ fn restore_in_place(
         }
         Archive::Plain(input) => {
             let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
-            tell_image(context, report, image.page_size, image.page_count);
+            context.job.set_image(report, image.page_size, Some(image.page_count), work);
             replace_by_file(request, context, report, judged, (&mut image, &request.archive))
         }
         archive => temporary::lend(context, directory, |file| {
@@ -288,7 +273,7 @@ fn restore_in_place(
             let mut output = Output::new(context, file.file(), &request.dest, options);
             archive.write(context, report, file, &mut output)?;
             let bytes = output.finish(report)?.bytes;
-            tell_length(report, bytes);
+            report.set_image_bytes(bytes);
             let path = file.hidden_path()?;
             let input = Input::open(&path).map_err(|damage| damage.note(report))?;
             let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
@@ -323,6 +308,8 @@ fn replace_by_file(
     }
     let mut target = begin(request, context, report, &first_page)?;
     if !target.fits(&first_page) {
+        // The last moment: the copy ends with its own commit.
+        image.finish(report)?;
         return replace_whole(context, report, target, image_path);
     }
     let (mut new, mut live) = (vec![0; STEP], vec![0; STEP]);
@@ -359,7 +346,7 @@ fn replace_by_frames(
 ) -> Result<()> {
     let job = &context.job;
     let geometry = frames.index().manifest.geometry;
-    tell_image(context, report, geometry.page_size, geometry.page_count);
+    job.set_image(report, geometry.page_size, Some(geometry.page_count), work);
     let mut clock = Stopwatch::start();
     if request.verify == Verify::None {
         job.progress.add_work(archive::verify_work(report.image_bytes));
@@ -374,10 +361,7 @@ fn replace_by_frames(
     if !target.fits(&first) {
         return temporary::lend(context, directory, |file| {
             file.check_space(geometry.image_bytes())?;
-            archive::decode_frames(context, frames, report, |piece, _| {
-                let written = file.file().write_all_at(&piece, piece.offset);
-                written.map_err(|error| Error::os("cannot write a temporary copy beside", &request.dest, error))
-            })?;
+            archive::decode_frames(context, frames, report, |piece, _| temporary::write(file, piece.offset, &piece))?;
             replace_whole(context, report, target, &file.hidden_path()?)
         });
     }
@@ -452,12 +436,15 @@ fn finish(request: &Request, report: &mut Report, target: Target, first_page: &[
 fn replace_whole(context: &Context, report: &mut Report, target: Target, image: &Path) -> Result<()> {
     let mut clock = Stopwatch::start();
     let mut left = report.image_bytes;
-    target.replace_whole(image, |bytes| {
+    let aside = target.replace_whole(image, |bytes| {
         let bytes = bytes.min(left);
         left -= bytes;
         context.job.progress.add_archived(bytes, bytes);
     })?;
     context.job.progress.add_archived(left, left);
+    if let Some(error) = aside {
+        context.log(LogLevel::Warning, format!("the restore succeeded, but {}", error.message));
+    }
     clock.lap(&mut report.writing);
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Temporary files of jobs: what they hold while they are made, and how they go.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::publish::{Directory, Unpublished};
 use crate::runtime::Context;
 use rustix::fs::{Advice, Mode, fadvise};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// Lends a file that is removed afterwards unless it was published.
@@ -23,6 +24,12 @@ pub fn lend<T>(
         });
     }
     result
+}
+
+/// Writes a part of what a file that nobody will publish is to hold.
+pub fn write(file: &Unpublished, offset: u64, bytes: &[u8]) -> Result<()> {
+    let failed = |error| Error::os("cannot write a temporary file in", file.directory().path(), error);
+    file.file().write_all_at(bytes, offset).map_err(failed)
 }
 
 /// An fsync that a cancel does not wait for.

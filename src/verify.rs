@@ -1,14 +1,13 @@
 //! The verification of a backup file.
 
 use crate::archive::{self, Damage, Frames, Image, Input, Kind, Piece};
-use crate::error::{Error, Result, Status};
+use crate::error::Result;
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Unpublished};
 use crate::runtime::{Context, Operation};
 use crate::source::{self, Checks, Snapshot};
 use crate::temporary;
-use rustix::fs::FileType;
-use std::os::unix::fs::FileExt;
+use std::convert::identity;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,15 +27,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 impl Operation for Request {
     fn check(&self) -> Result<u64> {
         source::check_sqlite()?;
-        let stat = rustix::fs::stat(&self.archive)
-            .map_err(|error| Error::os("cannot open the archive", &self.archive, error))?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(u64::try_from(stat.st_size).unwrap_or_default()),
-            _ => {
-                let message = format!("the archive {:?} is not a regular file", self.archive);
-                Err(Error::new(Status::NotADatabase, message))
-            }
-        }
+        let archive = source::stat_file(&self.archive, "the archive")?;
+        Ok(u64::try_from(archive.st_size).unwrap_or_default())
     }
 
     fn target(&self) -> &Path {
@@ -57,25 +49,17 @@ fn verify(request: &Request, context: &Context, report: &mut Report) -> Result<(
     let input = Arc::new(Input::open(&request.archive).map_err(|damage| damage.note(report))?);
     report.archive_bytes = input.file_bytes();
     report.compressed = input.kind() != Kind::Image;
-    if let Some(header) = input.image_header() {
-        tell_image(context, report, header.page_size, header.page_count.unwrap_or(0));
-    }
-    match (input.kind(), Frames::of(&input)) {
-        (Kind::Image, _) => verify_plain(request, context, report, &input),
-        (_, Some(frames)) if !request.full => {
+    match Frames::of(&input) {
+        _ if input.kind() == Kind::Image => verify_plain(request, context, report, &input),
+        _ if request.full => verify_image(request, context, report, &input),
+        Some(frames) => {
+            let geometry = frames.index().manifest.geometry;
+            context.job.set_image(report, geometry.page_size, Some(geometry.page_count), identity);
             let checked = |bytes| context.job.progress.add_archived(bytes, 0);
             archive::check_frames(context, &frames, report, checked)
         }
-        _ if request.full => verify_image(request, context, report, &input),
-        _ => decode(context, report, &input, |_| Ok(())),
+        None => decode(context, report, &input, |_| Ok(())),
     }
-}
-
-fn tell_image(context: &Context, report: &mut Report, page_size: u32, page_count: u32) {
-    report.page_size = page_size;
-    report.pages = page_count.into();
-    report.image_bytes = u64::from(page_size) * u64::from(page_count);
-    context.job.progress.set_total(report.image_bytes, report.image_bytes);
 }
 
 /// The image of a compressed file, which is compared on the way.
@@ -87,7 +71,7 @@ fn decode(
 ) -> Result<()> {
     let mut bytes = 0;
     let begin = |header: &archive::ImageHeader, report: &mut Report| {
-        tell_image(context, report, header.page_size, header.page_count.unwrap_or(0));
+        context.job.set_image(report, header.page_size, header.page_count, identity);
         Ok(())
     };
     archive::decode(context, input, report, begin, |piece, _| {
@@ -97,9 +81,7 @@ fn decode(
         context.job.progress.add_archived(length, 0);
         Ok(())
     })?;
-    // Headers of an old kind do not tell it.
-    report.image_bytes = bytes;
-    report.pages = bytes / u64::from(report.page_size.max(1));
+    report.set_image_bytes(bytes);
     Ok(())
 }
 
@@ -109,10 +91,7 @@ fn verify_image(request: &Request, context: &Context, report: &mut Report, input
         if let Some(bytes) = input.image_header().and_then(|header| header.bytes()) {
             image.check_space(bytes)?;
         }
-        decode(context, report, input, |piece| {
-            let failed = |error| Error::os("cannot write a temporary copy of", &request.archive, error);
-            image.file().write_all_at(&piece, piece.offset).map_err(failed)
-        })?;
+        decode(context, report, input, |piece| temporary::write(image, piece.offset, &piece))?;
         let path = image.hidden_path()?;
         judge(request, context, report, &path)
     })
@@ -137,6 +116,7 @@ fn verify_plain(request: &Request, context: &Context, report: &mut Report, input
     let wal = input.image_header().is_some_and(|header| header.wal);
     if !source::may_be_in_use(&request.archive, wal) {
         let mut image = archive::Plain::of(input).map_err(|damage| damage.note(report))?;
+        context.job.set_image(report, image.page_size, Some(image.page_count), identity);
         let judged = judge(request, context, report, &request.archive);
         // Somebody has begun to use it: what was found may be the middle of a change.
         if judged.is_err() && (image.finish(report).is_err() || source::may_be_in_use(&request.archive, wal)) {
@@ -147,8 +127,10 @@ fn verify_plain(request: &Request, context: &Context, report: &mut Report, input
             return Ok(());
         }
     }
+    source::check_path(&request.archive, "archive_path")?;
     let snapshot = Snapshot::begin(&request.archive, &context.job, BUSY_TIMEOUT, 0)
         .map_err(|error| Damage::of_structure(error).note(report))?;
+    context.job.set_image(report, snapshot.page_size(), Some(snapshot.page_count()), identity);
     snapshot.check_integrity(request.checks(), report)?;
     context.job.progress.add_archived(report.image_bytes, 0);
     Ok(())

@@ -37,33 +37,20 @@ TEST_P(CancelPoints, each_leaves_nothing_until_none_is_left) {
     if (replaces) write_file(dest, was);
     const auto before = list_dir(out);
 
-    enum { succeeded = 0, cancelled = 1 };
-    int point = 0, ending = cancelled;
-    for (; ending == cancelled && point < 10'000; ++point) {
-        SCOPED_TRACE("cancelled at point " + std::to_string(point));
-        ending = in_child([&]() -> int {
-            set_hooks("cancel-at-step=" + std::to_string(point));
-            auto wanted = options();
-            wanted.chunk_size = 65536;
-            wanted.existing = GetParam().existing;
-            wanted.verify = GetParam().verify;
-            const auto outcome = backup(source, dest, wanted);
-            if (outcome.status == LB_STATUS_OK) return succeeded;
-            EXPECT_STREQ(lb_status_name(outcome.status), "LB_STATUS_CANCELLED") << outcome.message;
-            return cancelled;
-        });
-        ASSERT_TRUE(ending == succeeded || ending == cancelled) << ending;
-        if (ending == succeeded) break;
-        ASSERT_EQ(list_dir(out), before);
-        if (replaces) {
-            ASSERT_EQ(read_file(dest), was);
-        }
-    }
-    ASSERT_EQ(ending, succeeded);
-    EXPECT_GE(point, 5) << "at least one point for each of the five chunks";
+    auto wanted = options();
+    wanted.chunk_size = 65536;
+    wanted.existing = GetParam().existing;
+    wanted.verify = GetParam().verify;
+    const int points = cancel_at_each_point([&] { return backup(source, dest, wanted); },
+                                            [&] {
+                                                ASSERT_EQ(list_dir(out), before);
+                                                EXPECT_TRUE(!replaces || read_file(dest) == was);
+                                            });
+    ASSERT_FALSE(HasFailure());
+    EXPECT_GE(points, 5) << "at least one point for each of the five chunks";
     EXPECT_EQ(list_dir(out), std::vector<std::string>{GetParam().kind.dest});
     EXPECT_EQ(content_hash(plain_image(dest)), content_hash(source));
-    RecordProperty("points", point);
+    RecordProperty("points", points);
 }
 
 std::vector<Attempt> attempts() {

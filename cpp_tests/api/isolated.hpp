@@ -50,6 +50,29 @@ void isolated(Body body) {
 /// The library's test switches, for this process and before its first use of the library.
 inline void set_hooks(const std::string &hooks) { ::setenv("LB_BACKUP_TEST_HOOKS", hooks.c_str(), 1); }
 
+/// Runs `attempt`, in a child each time, cancelled at the first of its cancellation points, at the second, and so on, until
+/// it succeeds; `check` looks at what each leaves. Returns how many points there were; stops at the first failure.
+template <class Attempt, class Check>
+int cancel_at_each_point(Attempt attempt, Check check) {
+    enum { succeeded = 0, cancelled = 1 };
+    for (int point = 0; point < 10'000; ++point) {
+        SCOPED_TRACE("cancelled at point " + std::to_string(point));
+        const int ending = in_child([&]() -> int {
+            set_hooks("cancel-at-step=" + std::to_string(point));
+            const lb_result outcome = attempt();
+            if (outcome.status == LB_STATUS_OK) return succeeded;
+            EXPECT_STREQ(lb_status_name(outcome.status), "LB_STATUS_CANCELLED") << outcome.message;
+            return cancelled;
+        });
+        if (ending == succeeded) return point;
+        EXPECT_EQ(ending, cancelled);
+        check();
+        if (::testing::Test::HasFailure()) return point;
+    }
+    ADD_FAILURE() << "there is no end of cancellation points";
+    return 0;
+}
+
 /// No longer root, if it was: file permissions count from here on.
 inline void become_nobody() {
     constexpr uid_t nobody = 65534;

@@ -2,8 +2,7 @@
 // succeeds. The switch for it is read once per process, so each point has a process of its own.
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-#include "api/isolated.hpp"
-#include "fixture.hpp"
+#include "isolated.hpp"
 
 using namespace lbtest;
 
@@ -25,16 +24,15 @@ struct Attempt {
     friend std::ostream &operator<<(std::ostream &to, const Attempt &attempt) { return to << attempt.name(); }
 };
 
-class CancelPoints : public RestoreTest, public ::testing::WithParamInterface<Attempt> {
+class CancelPoints : public IsolatedRestoreTest, public ::testing::WithParamInterface<Attempt> {
 protected:
     void take_archive() override {
-        isolated([&] { RestoreTest::take_archive(); });
+        IsolatedRestoreTest::take_archive();
         unzstd(archive, dir / "image.db");
-        ASSERT_EQ(run({"sh", "-c", "gzip < " + (dir / "image.db").string() + " > " + (dir / "theirs.db.gz").string()}),
-                  0);
+        gzip(dir / "image.db", dir / "theirs.db.gz");
     }
     void SetUp() override {
-        RestoreTest::SetUp();
+        IsolatedRestoreTest::SetUp();
         archived = content_hash(dir / "image.db");
         if (*GetParam().journal_mode == '\0') return;
         DatabaseOptions other;
@@ -64,38 +62,27 @@ protected:
 
 TEST_P(CancelPoints, each_leaves_everything_as_it_was_until_none_is_left) {
     const std::string kept = (out / "kept.db").string();
-    enum { succeeded = 0, cancelled = 1 };
-    int point = 0, ending = cancelled;
-    for (; ending == cancelled && point < 10'000; ++point) {
-        SCOPED_TRACE("cancelled at point " + std::to_string(point));
-        ending = in_child([&]() -> int {
-            set_hooks("cancel-at-step=" + std::to_string(point));
-            auto wanted = replacing();
-            wanted.verify = GetParam().verify;
-            if (GetParam().keeps) wanted.keep_previous = kept.c_str();
-            const auto outcome = restore(dir / GetParam().from, dest, wanted);
-            if (outcome.status == LB_STATUS_OK) return succeeded;
-            EXPECT_STREQ(lb_status_name(outcome.status), "LB_STATUS_CANCELLED") << outcome.message;
-            return cancelled;
-        });
-        ASSERT_TRUE(ending == succeeded || ending == cancelled) << ending;
-        if (ending == succeeded) break;
-        // Once it is complete, the backup of what was there stays: the caller may want it whatever became of the rest.
-        if (GetParam().keeps && fs::exists(kept)) {
-            EXPECT_EQ(content_hash(kept), present);
-            fs::remove(kept);
-        }
-        expect_untouched();
-        ASSERT_FALSE(HasFailure());
-    }
-    ASSERT_EQ(ending, succeeded);
-    EXPECT_GE(point, GetParam().from == std::string("game.db.zst") ? 5 : 2) << "one for each chunk at least";
+    auto wanted = replacing();
+    wanted.verify = GetParam().verify;
+    if (GetParam().keeps) wanted.keep_previous = kept.c_str();
+    const int points = cancel_at_each_point([&] { return restore(dir / GetParam().from, dest, wanted); },
+                                            [&] {
+                                                // Once it is complete, the backup of what was there stays: the caller may want it whatever became of the
+                                                // rest.
+                                                if (GetParam().keeps && fs::exists(kept)) {
+                                                    EXPECT_EQ(content_hash(kept), present);
+                                                    fs::remove(kept);
+                                                }
+                                                expect_untouched();
+                                            });
+    ASSERT_FALSE(HasFailure());
+    EXPECT_GE(points, GetParam().from == std::string("game.db.zst") ? 5 : 2) << "one for each chunk at least";
     EXPECT_EQ(content_hash(dest), archived);
     EXPECT_EQ(integrity_check(dest), "ok");
     if (GetParam().keeps) {
         EXPECT_EQ(content_hash(kept), present);
     }
-    RecordProperty("points", point);
+    RecordProperty("points", points);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -7,20 +7,13 @@ using namespace lbtest;
 
 namespace {
 
-class Damage : public RestoreTest {
+class Damage : public WrongArchiveTest {
 protected:
     void SetUp() override {
-        RestoreTest::SetUp();
+        WrongArchiveTest::SetUp();
         whole = read_file(archive);
         unzstd(archive, dir / "image");
         image = read_file(dir / "image");
-        parts = Parts::of(whole);
-        fs::create_directory(dir / "live");
-        DatabaseOptions other;
-        other.seed = 2;
-        other.bytes = 200'000;
-        make_database(live, other);
-        live_bytes = read_file(live);
         live_directory = list_dir(dir / "live");
     }
 
@@ -75,11 +68,8 @@ protected:
     }
     int bit() { return std::uniform_int_distribution<>(0, 7)(random); }
 
-    const fs::path bad = dir / "bad.db.zst";
-    const fs::path live = dir / "live" / "live.db";
-    std::string whole, image, live_bytes;
+    std::string whole, image;
     std::vector<std::string> live_directory;
-    Parts parts;
     std::mt19937 random = printed_random(20260721);
 };
 

@@ -53,7 +53,23 @@ inline std::string without_what_goes_on(std::string image) {
     return image;
 }
 
+/// A new directory below this one, with a path of so many bytes.
+inline fs::path make_deep(fs::path directory, std::size_t length) {
+    while (directory.string().size() + 200 < length) directory /= std::string(150, 'd');
+    directory /= std::string(length - directory.string().size() - 1, 'd');
+    fs::create_directories(directory);
+    return directory;
+}
+
 inline void append(const fs::path &path, const std::string &bytes) { write_file(path, read_file(path) + bytes); }
+
+/// A database with another content, of the same kind.
+inline DatabaseOptions another() {
+    DatabaseOptions other;
+    other.seed = 2;
+    other.bytes = 200'000;
+    return other;
+}
 
 /// A database, and an archive of it in chunks of 64 KiB.
 class RestoreTest : public ApiTest {
@@ -76,6 +92,23 @@ protected:
 
     const fs::path archive = dir / "game.db.zst";
     const fs::path dest = out / "restored.db";
+};
+
+/// An archive to be made wrong, and a database that nothing of it may get into.
+class WrongArchiveTest : public RestoreTest {
+protected:
+    void SetUp() override {
+        RestoreTest::SetUp();
+        parts = Parts::of(read_file(archive));
+        fs::create_directory(dir / "live");
+        make_database(live, another());
+        live_bytes = read_file(live);
+    }
+
+    const fs::path bad = dir / "bad.db.zst";
+    const fs::path live = dir / "live" / "live.db";
+    std::string live_bytes;
+    Parts parts;
 };
 
 }  // namespace lbtest

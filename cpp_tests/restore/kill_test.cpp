@@ -1,8 +1,7 @@
 // A process that restores is killed at a random moment: the next one finds the old content or the new, whole, and what
 // was left behind is swept. SPDX-License-Identifier: MIT OR Apache-2.0
 
-#include "api/isolated.hpp"
-#include "fixture.hpp"
+#include "isolated.hpp"
 
 #include <ctime>
 
@@ -12,17 +11,9 @@ namespace {
 
 constexpr int rounds = 25;  // of each of four kinds
 
-class Killed : public RestoreTest, public ::testing::WithParamInterface<const char *> {
+class Killed : public IsolatedRestoreTest, public ::testing::WithParamInterface<const char *> {
 protected:
-    DatabaseOptions database() const override {
-        DatabaseOptions wanted;
-        wanted.bytes = 4 << 20;
-        wanted.rows = 2000;
-        return wanted;
-    }
-    void take_archive() override {
-        isolated([&] { RestoreTest::take_archive(); });
-    }
+    DatabaseOptions database() const override { return of_many_chunks(); }
 };
 
 /// Where files without a name cannot be made, a hidden one may be left: with the switch for that.

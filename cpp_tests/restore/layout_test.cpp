@@ -4,6 +4,10 @@
 
 #include "fixture.hpp"
 
+#include <sys/prctl.h>
+
+#include <csignal>
+
 using namespace lbtest;
 
 namespace {
@@ -179,6 +183,88 @@ TEST_P(OpenLayout, another_one_is_busy_while_somebody_has_it_open_and_both_are_n
             ASSERT_FALSE(HasFailure());
         }
     }
+}
+
+/// A process that opens a database, reads and closes it, again and again.
+class Visitor {
+public:
+    explicit Visitor(const fs::path &database) : child_(::fork()) {
+        if (child_ < 0) fail_errno("fork");
+        if (child_ > 0) return;
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+            sqlite3 *db = nullptr;
+            sqlite3_open_v2(database.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr);
+            sqlite3_exec(db, "SELECT count(*) FROM t", nullptr, nullptr, nullptr);
+            sqlite3_close_v2(db);
+        }
+    }
+    Visitor(const Visitor &) = delete;
+    Visitor &operator=(const Visitor &) = delete;
+    ~Visitor() {
+        ::kill(child_, SIGKILL);
+        ::waitpid(child_, nullptr, 0);
+    }
+
+private:
+    pid_t child_;
+};
+
+/// Whenever somebody comes: what is refused has changed nothing, and what is there has succeeded.
+TEST_P(Layout, another_one_is_refused_or_restored_beside_somebody_who_comes_and_goes) {
+    make(dir / "present.db", Shape{}, GetParam(), "live");
+    const auto present = content_hash(dir / "present.db");
+    archive(others().front(), GetParam() == std::string("WAL") ? "DELETE" : "WAL");
+    int restored = 0;
+    for (int round = 0; round < 15; ++round) {
+        SCOPED_TRACE("round " + std::to_string(round));
+        remove_database(live);
+        fs::copy_file(dir / "present.db", live);
+        lb_result outcome = result();
+        {
+            const Visitor visitor(live);
+            outcome = restore(dir / "a.db.zst", live, replacing_soon(1000));
+        }
+        const bool succeeded = outcome.status == LB_STATUS_OK;
+        if (!succeeded) expect_failed(outcome, LB_STATUS_BUSY, live.string());
+        EXPECT_EQ(content_hash(live), succeeded ? archived : present) << outcome.message;
+        EXPECT_EQ(integrity_check(live), "ok");
+        restored += succeeded ? 1 : 0;
+        ASSERT_FALSE(HasFailure());
+    }
+    std::cout << restored << " restored" << std::endl;
+}
+
+/// A plain database in WAL mode without a log is taken for one that nobody writes to, and is looked at again.
+TEST_P(Layout, archive_that_is_changed_meanwhile_is_not_restored) {
+    for (const auto &shape : {Shape{}, others().front()}) {
+        SCOPED_TRACE(shape.told);
+        archive(shape, "WAL");
+        make(live, Shape{}, GetParam(), "live");
+        Db host(live);
+        const auto before = content_hash(host);
+        host.exec("BEGIN IMMEDIATE");
+        auto patient = replacing();
+        patient.busy_timeout_ms = 600'000;
+        auto job = Job::start_restore(dir / "a.db", live, patient);
+        ASSERT_TRUE(wait_until([&] { return job.progress().retries > 0; }));
+        fs::copy_file(dir / "theirs.db", dir / "a.db", fs::copy_options::overwrite_existing);
+        host.close();
+        expect_failed(job.join(), LB_STATUS_SOURCE_CHANGED, (dir / "a.db").string());
+        EXPECT_EQ(content_hash(live), before);
+        EXPECT_EQ(Db(live).text("PRAGMA journal_mode"), GetParam() == std::string("WAL") ? "wal" : "delete");
+    }
+}
+
+/// There is room for the database's path, and none for that of the copy beside it.
+TEST_P(OpenLayout, copy_that_cannot_be_opened_leaves_the_destination_in_its_mode) {
+    archive(others().front());
+    const auto deep = make_deep(dir.path(), 490);
+    make(deep / "live.db", Shape{}, GetParam(), "live");
+    const auto before = content_hash(deep / "live.db");
+    expect_failed(restore(dir / "a.db.zst", deep / "live.db", replacing()), LB_STATUS_UNSUPPORTED, deep.string());
+    EXPECT_EQ(content_hash(deep / "live.db"), before);
+    EXPECT_EQ(Db(deep / "live.db").text("PRAGMA journal_mode"), "wal");
 }
 
 class IdleLayout : public Layout {};

@@ -10,19 +10,8 @@ namespace {
 
 constexpr std::uint64_t exbibytes_16 = ~std::uint64_t{0};
 
-class Lies : public RestoreTest {
+class Lies : public WrongArchiveTest {
 protected:
-    void SetUp() override {
-        RestoreTest::SetUp();
-        parts = Parts::of(read_file(archive));
-        fs::create_directory(dir / "live");
-        DatabaseOptions other;
-        other.seed = 2;
-        other.bytes = 200'000;
-        make_database(live, other);
-        live_bytes = read_file(live);
-    }
-
     /// By inspect, verify, a restore to a new file and one onto a live database: none takes it for good.
     void refused(const std::string &bytes, lb_status expected, const std::string &culprit = "bad.db.zst") {
         write_file(bad, bytes);
@@ -38,11 +27,6 @@ protected:
         EXPECT_EQ(content_hash(live), content_hash(dir / "before.db"));
         EXPECT_EQ(integrity_check(live), "ok");
     }
-
-    const fs::path bad = dir / "bad.db.zst";
-    const fs::path live = dir / "live" / "live.db";
-    std::string live_bytes;
-    Parts parts;
 };
 
 // ------------------------------------------------------------------------------------------------ lying manifests

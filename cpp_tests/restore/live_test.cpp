@@ -532,6 +532,14 @@ TEST_F(Live, destination_that_is_no_database_is_refused_and_stays) {
     EXPECT_EQ(list_dir(out).size(), 1U);
 }
 
+TEST_F(Live, destination_with_a_path_that_sqlite_does_not_open_is_refused_and_stays) {
+    const auto deep = make_deep(out, 500) / "live.db";
+    write_file(deep, settled_bytes());
+    const auto before = read_file(deep);
+    expect_failed(restore(archive, deep, replacing()), LB_STATUS_INVALID_ARGUMENT, "dest_path");
+    EXPECT_TRUE(read_file(deep) == before);
+}
+
 TEST_F(Live, damaged_destination_is_mended) {
     auto bytes = settled_bytes();
     bytes.replace(5 * 4096, 40'000, 40'000, '\x55');

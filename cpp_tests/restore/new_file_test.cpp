@@ -151,12 +151,14 @@ TEST_F(NewFile, every_shape_of_database_comes_back) {
 
 TEST_F(NewFile, empty_database_comes_back_empty) {
     write_file(dir / "empty.db", "");
-    expect_ok(backup(dir / "empty.db", dir / "empty.db.zst"));
-    expect_ok(verify(dir / "empty.db.zst"));
-    expect_ok(verify(dir / "empty.db.zst", full()));
-    const auto outcome = restore(dir / "empty.db.zst", dest);
-    expect_ok(outcome);
-    EXPECT_EQ(outcome.image_bytes, 0U);
+    const auto empty = dir / "empty.db.zst";
+    for (const auto &outcome : {backup(dir / "empty.db", empty), verify(empty), verify(empty, full()),
+                                restore(empty, dest), restore(empty, source, replacing())}) {
+        expect_ok(outcome);
+        EXPECT_EQ(outcome.page_size, 0U);
+        EXPECT_EQ(outcome.pages, 0U);
+        EXPECT_EQ(outcome.image_bytes, 0U);
+    }
     EXPECT_EQ(fs::file_size(dest), 0U);
     EXPECT_EQ(list_dir(out).size(), 1U);
     Db(dest).exec("CREATE TABLE t(a)");

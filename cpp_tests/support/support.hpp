@@ -177,6 +177,12 @@ inline void unzstd(const fs::path &archive, const fs::path &out) {
         fail("zstd -d refuses " + archive.string());
 }
 
+/// Compresses with the ordinary tool, as the game does.
+inline void gzip(const fs::path &file, const fs::path &out) {
+    if (run({"sh", "-c", "gzip < '" + file.string() + "' > '" + out.string() + "'"}) != 0)
+        fail("gzip refuses " + file.string());
+}
+
 inline std::string sha256sum(const fs::path &path) {
     std::string output;
     if (run({"sha256sum", "--", path.string()}, &output) != 0) fail("sha256sum " + path.string());

@@ -66,6 +66,7 @@ impl Damage {
 /// What the pool's threads need to read frames.
 pub struct Frames {
     input: Arc<Input>,
+    index: Arc<Index>,
     decompressors: Decompressors,
     buffers: Arc<Buffers>,
 }
@@ -73,17 +74,13 @@ pub struct Frames {
 impl Frames {
     /// Of an archive of ours; None of another file.
     pub fn of(input: &Arc<Input>) -> Option<Arc<Frames>> {
-        input.index()?;
-        let (decompressors, buffers) = (Decompressors::default(), Buffers::new());
-        Some(Arc::new(Frames { input: Arc::clone(input), decompressors, buffers }))
+        let (input, index) = (Arc::clone(input), Arc::clone(input.index()?));
+        Some(Arc::new(Frames { input, index, decompressors: Decompressors::default(), buffers: Buffers::new() }))
     }
 
     /// The archive's index.
     pub fn index(&self) -> &Index {
-        match self.input.index() {
-            Some(index) => index,
-            None => unreachable!("made only of an archive that has one"),
-        }
+        &self.index
     }
 
     /// A buffer of `bytes`, for who reads something to compare.
@@ -95,8 +92,7 @@ impl Frames {
     fn frame(&self, index: usize) -> std::result::Result<Buffer, Damage> {
         let damage = |check, error| Damage::new(check, Some(index as u64), error);
         let path = self.input.path();
-        let (Some(chunk), Some(start)) = (self.index().manifest.chunks.get(index), self.index().frame_start(index))
-        else {
+        let (Some(chunk), Some(start)) = (self.index.manifest.chunks.get(index), self.index.frame_start(index)) else {
             let message = format!("{path:?} has no chunk {index}");
             return Err(damage(Check::Structure, Error::new(Status::Internal, message)));
         };
@@ -133,7 +129,7 @@ impl Frames {
 
     /// True if the chunk `index` is `content`.
     pub fn has_content(&self, index: usize, content: &[u8]) -> bool {
-        let chunk = self.index().manifest.chunks.get(index);
+        let chunk = self.index.manifest.chunks.get(index);
         chunk.is_some_and(|chunk| chunk.content == hash::blake3(content))
     }
 
@@ -147,14 +143,14 @@ impl Frames {
         let frame = self.frame(index)?;
         let damage = |check, error| Damage::new(check, Some(index as u64), error);
         let path = self.input.path();
-        let (offset, bytes) = self.index().manifest.geometry.chunk(index as u64);
+        let (offset, bytes) = self.index.manifest.geometry.chunk(index as u64);
         let mut data = self.buffers.take(bytes).map_err(|error| damage(Check::Frame, error))?;
         let got = self.decompressors.decompress(&frame, &mut data).map_err(|error| {
             let message = format!("{path:?} is damaged: chunk {index}: {}", error.message);
             damage(Check::Frame, Error { message, ..error })
         })?;
         let content = hash::blake3(&data[..got]);
-        if got == bytes && content == self.index().manifest.chunks[index].content {
+        if got == bytes && content == self.index.manifest.chunks[index].content {
             return Ok(Piece { offset, data, hash: Some(content) });
         }
         let message = format!("{path:?} is damaged: chunk {index} is not what its manifest says");

@@ -9,6 +9,7 @@ use rustix::fs::Stat;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What a backup file is.
@@ -26,7 +27,7 @@ pub enum Kind {
 
 enum Content {
     Image(ImageHeader),
-    Archive(Box<Index>),
+    Archive(Arc<Index>),
     Zstd,
     Gzip,
 }
@@ -63,7 +64,7 @@ impl Input {
         let content = if start.starts_with(IMAGE_MAGIC) {
             Content::Image(ImageHeader::decode(start, path)?)
         } else if magic.is_some_and(|magic| magic == ZSTD_MAGIC || magic & !0xf == SKIPPABLE_MAGIC) {
-            Index::read(&file, path)?.map_or(Content::Zstd, |index| Content::Archive(Box::new(index)))
+            Index::read(&file, path)?.map_or(Content::Zstd, |index| Content::Archive(Arc::new(index)))
         } else if start.starts_with(&GZIP_MAGIC) {
             Content::Gzip
         } else {
@@ -106,7 +107,7 @@ impl Input {
     }
 
     /// Of an archive of ours.
-    pub fn index(&self) -> Option<&Index> {
+    pub fn index(&self) -> Option<&Arc<Index>> {
         match &self.content {
             Content::Archive(index) => Some(index),
             _ => None,

@@ -99,6 +99,14 @@ impl Plan {
     pub fn image_bytes(&self) -> u64 {
         u64::from(self.page_size) * u64::from(self.page_count)
     }
+
+    /// Bytes that the archive has at least: what compressing leaves of an image is not known before.
+    pub fn least_bytes(&self) -> u64 {
+        match self.encoding {
+            Encoding::Image => self.image_bytes(),
+            Encoding::Zstd { .. } => 0,
+        }
+    }
 }
 
 /// Reads the image chunk by chunk, encodes, and appends to `output`. Between two steps the job may be cancelled.

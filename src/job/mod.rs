@@ -10,7 +10,7 @@ mod throttle;
 pub(crate) mod tests;
 
 pub use control::Control;
-pub use patience::Patience;
+pub use patience::patiently;
 pub use progress::{JobState, Phase, Progress, ProgressSnapshot};
 pub use report::{Check, Finding, Outcome, Report, Stopwatch};
 pub use throttle::Throttle;
@@ -55,6 +55,22 @@ impl Job {
     /// When the job was accepted.
     pub fn accepted(&self) -> (Instant, SystemTime) {
         self.accepted
+    }
+
+    /// What the image is: its page count may not be known before its end (see [`Report::set_image_bytes`]). The job as a
+    /// whole moves as many bytes as `work` says of an image of so many.
+    pub fn set_image(
+        &self,
+        report: &mut Report,
+        page_size: u32,
+        page_count: Option<u32>,
+        work: impl FnOnce(u64) -> u64,
+    ) {
+        report.page_size = page_size;
+        if let Some(page_count) = page_count {
+            report.set_image_bytes(u64::from(page_size) * u64::from(page_count));
+        }
+        self.progress.set_total(report.image_bytes, work(report.image_bytes));
     }
 
     /// The work is over. Called once, by the side that did the work or took the job off the queue.

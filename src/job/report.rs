@@ -17,7 +17,7 @@ pub struct Outcome {
 pub struct Report {
     /// True for a compressed archive.
     pub compressed: bool,
-    /// Bytes of a page.
+    /// Bytes of a page; 0 for an empty image.
     pub page_size: u32,
     /// Pages of the image.
     pub pages: u64,
@@ -53,6 +53,17 @@ pub struct Report {
     pub wal_growth: u64,
     /// Which check failed, and where.
     pub finding: Option<Finding>,
+}
+
+impl Report {
+    /// The image, of which the page size is known, has so many bytes.
+    pub fn set_image_bytes(&mut self, bytes: u64) {
+        self.image_bytes = bytes;
+        self.pages = bytes / u64::from(self.page_size.max(1));
+        if bytes == 0 {
+            self.page_size = 0;
+        }
+    }
 }
 
 /// What is wrong with a backup file.

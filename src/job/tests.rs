@@ -98,12 +98,8 @@ fn patience_ends_at_its_timeout_and_keeps_the_error() {
     let job = lone_job();
     let busy = Error::new(Status::Busy, "locked");
     let start = Instant::now();
-    let mut patience = Patience::new(Duration::from_millis(60));
-    let error = loop {
-        if let Err(error) = patience.pause(busy.clone(), &job.control, job.progress) {
-            break error;
-        }
-    };
+    let timeout = Duration::from_millis(60);
+    let error = patiently(timeout, &job.control, job.progress, || Err::<(), _>(busy.clone())).unwrap_err();
     assert!(start.elapsed() >= Duration::from_millis(60));
     assert_eq!(error.status, Status::Busy);
     assert!(error.message.starts_with("locked; still so after 60 ms"));
@@ -113,8 +109,7 @@ fn patience_ends_at_its_timeout_and_keeps_the_error() {
 #[test]
 fn patience_is_only_for_locks() {
     let job = lone_job();
-    let mut patience = Patience::new(Duration::from_secs(60));
-    let corrupt = Error::new(Status::Corrupt, "damaged");
-    assert_eq!(patience.pause(corrupt.clone(), &job.control, job.progress), Err(corrupt));
+    let corrupt = || Err::<(), _>(Error::new(Status::Corrupt, "damaged"));
+    assert_eq!(patiently(Duration::from_secs(60), &job.control, job.progress, corrupt), corrupt());
     assert_eq!(job.progress.retries(), 0);
 }

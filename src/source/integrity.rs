@@ -40,7 +40,7 @@ pub(super) fn open_immutable(image: &Path, job: &Arc<Job>) -> Result<Connection>
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let mut connection = Connection::open_with_flags(immutable_uri(image), flags).map_err(failed)?;
-    set_up(&mut connection, job, Access::Read).map_err(failed)?;
+    set_up(&mut connection, Some(job), Access::Read).map_err(failed)?;
     Ok(connection)
 }
 

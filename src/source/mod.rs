@@ -14,7 +14,7 @@ pub use integrity::{Checks, check_integrity};
 pub use target::Target;
 
 use crate::error::{Error, Result, Status};
-use crate::job::{Job, Patience};
+use crate::job::{Job, patiently};
 use crate::runtime;
 use footprint::Footprint;
 use pages::PageSet;
@@ -22,6 +22,7 @@ use raw::{Failure, Which};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,9 +41,7 @@ const STEPS_PER_CHECK: i32 = 10_000;
 pub struct Snapshot {
     /// Before the connection, whose descriptor it uses, is closed.
     footprint: Footprint,
-    connection: Connection,
-    /// After it: to the database and to the index of its log, in which the locks of WAL mode are.
-    connected: Vec<runtime::Connection>,
+    connection: Opened,
     job: Arc<Job>,
     path: PathBuf,
     stat: Stat,
@@ -70,6 +69,16 @@ enum Access {
     Write,
 }
 
+impl Access {
+    /// What the database is to the caller, for messages.
+    fn what(self) -> &'static str {
+        match self {
+            Access::Read => "the source",
+            Access::Write => "the destination",
+        }
+    }
+}
+
 impl Snapshot {
     /// Begins the snapshot; waits up to `busy_timeout` for locks.
     ///
@@ -85,28 +94,15 @@ impl Snapshot {
         wal_limit: u64,
         access: Access,
     ) -> Result<Snapshot> {
-        let stat = stat_database(path)?;
-        let mut patience = Patience::new(busy_timeout);
-        loop {
-            match Snapshot::try_begin(path, stat, job, wal_limit, access) {
-                Ok(snapshot) => return Ok(snapshot),
-                Err(error) => patience.pause(error, &job.control, job.progress)?,
-            }
-        }
+        let stat = stat_file(path, access.what())?;
+        patiently(busy_timeout, &job.control, job.progress, || Snapshot::try_begin(path, stat, job, wal_limit, access))
     }
 
     fn try_begin(path: &Path, stat: Stat, job: &Arc<Job>, wal_limit: u64, access: Access) -> Result<Snapshot> {
-        let failed = |error| open_error(path, access, error);
-        // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connected = vec![runtime::Connection::to(&stat)];
-        connected.extend(connection_to_log_index(path));
-        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        set_up(&mut connection, job, access).map_err(failed)?;
+        let connection = Opened::open(path, &stat, access, Some(job))?;
         let mut snapshot = Snapshot {
             footprint: Footprint::new(&stat),
             connection,
-            connected,
             job: Arc::clone(job),
             path: path.to_owned(),
             stat,
@@ -118,7 +114,7 @@ impl Snapshot {
         };
         snapshot.begin_transaction(access)?;
         // It may have been made only now.
-        snapshot.connected.extend(connection_to_log_index(path));
+        snapshot.connection.registered.extend(connection_to_log_index(path));
         snapshot.check_unmoved()?;
         Ok(snapshot)
     }
@@ -189,12 +185,13 @@ impl Snapshot {
         if crate::hooks::on("no-snapshot") {
             self.connection.execute_batch("COMMIT").map_err(|error| self.sqlite_error("cannot read", error))?;
             let (page_size, page_count) = (self.page_size, self.page_count);
+            let job = Arc::clone(&self.job);
             // The writer that was let in has its turn.
-            let mut patience = Patience::new(Duration::from_secs(60));
-            while let Err(error) = self.begin_transaction(Access::Read) {
-                let _ = self.connection.execute_batch("ROLLBACK");
-                patience.pause(error, &self.job.control, self.job.progress)?;
-            }
+            patiently(Duration::from_secs(60), &job.control, job.progress, || {
+                self.begin_transaction(Access::Read).inspect_err(|_| {
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                })
+            })?;
             (self.page_size, self.page_count) = (page_size, page_count);
         }
         Ok(())
@@ -276,9 +273,9 @@ impl Snapshot {
         Ok(held)
     }
 
-    /// The connection, and what must outlive it.
-    fn into_connection(self) -> (Connection, Vec<runtime::Connection>) {
-        (self.connection, self.connected)
+    /// The connection, without what uses it.
+    fn into_connection(self) -> Opened {
+        self.connection
     }
 
     fn check_unmoved(&self) -> Result<()> {
@@ -317,6 +314,40 @@ impl Snapshot {
     }
 }
 
+/// A connection to a database that others may have open.
+struct Opened {
+    connection: Connection,
+    /// Dropped after it: to the database and to the index of its log, in which the locks of WAL mode are.
+    registered: Vec<runtime::Connection>,
+}
+
+impl Opened {
+    /// To the file that `stat` tells of. Without a `job` nobody can cancel what it does.
+    fn open(path: &Path, stat: &Stat, access: Access, job: Option<&Arc<Job>>) -> Result<Opened> {
+        let failed = |error| open_error(path, access, error);
+        let mut registered = vec![runtime::Connection::to(stat)];
+        registered.extend(connection_to_log_index(path));
+        // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        set_up(&mut connection, job, access).map_err(failed)?;
+        Ok(Opened { connection, registered })
+    }
+}
+
+impl Deref for Opened {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Opened {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
 /// A connection to a database in WAL mode is one to this file, too, if it exists.
 fn connection_to_log_index(path: &Path) -> Option<runtime::Connection> {
     // SQLite has it beside the file that a link leads to.
@@ -326,7 +357,7 @@ fn connection_to_log_index(path: &Path) -> Option<runtime::Connection> {
 }
 
 /// What every connection of ours keeps to.
-fn set_up(connection: &mut Connection, job: &Arc<Job>, access: Access) -> rusqlite::Result<()> {
+fn set_up(connection: &mut Connection, job: Option<&Arc<Job>>, access: Access) -> rusqlite::Result<()> {
     let writing = access == Access::Write;
     // Waiting is ours to do: it must end when the job is cancelled.
     connection.busy_timeout(Duration::ZERO)?;
@@ -342,7 +373,7 @@ fn set_up(connection: &mut Connection, job: &Arc<Job>, access: Access) -> rusqli
     } else {
         connection.execute_batch("PRAGMA query_only = ON;")?;
     }
-    let job = Arc::clone(job);
+    let Some(job) = job.map(Arc::clone) else { return Ok(()) };
     connection.progress_handler(STEPS_PER_CHECK, Some(move || job.control.is_cancelled()))
 }
 
@@ -359,13 +390,18 @@ pub fn check_sqlite() -> Result<()> {
     Err(Error::new(Status::Unsupported, "the SQLite inside was built without SQLITE_ENABLE_DBPAGE_VTAB"))
 }
 
-/// The status of a file that may be a database; touches nothing, and is right on either side.
-pub fn stat_database(path: &Path) -> Result<Stat> {
+/// Refuses a path that SQLite does not open; `name` is the caller's for it.
+pub fn check_path(path: &Path, name: &str) -> Result<()> {
     if path.as_os_str().len() > LONGEST_PATH {
-        let message = format!("source_path is longer than SQLite opens ({LONGEST_PATH} bytes): {path:?}");
+        let message = format!("{name} is longer than SQLite opens ({LONGEST_PATH} bytes): {path:?}");
         return Err(Error::invalid(message));
     }
-    let stat = rustix::fs::stat(path).map_err(|error| Error::os("cannot open the source", path, error))?;
+    Ok(())
+}
+
+/// The status of what must be a regular file, and is `what` to the caller; touches nothing, and is right on either side.
+pub fn stat_file(path: &Path, what: &str) -> Result<Stat> {
+    let stat = rustix::fs::stat(path).map_err(|error| Error::os(&format!("cannot open {what}"), path, error))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Ok(stat),
         other => {
@@ -375,7 +411,7 @@ pub fn stat_database(path: &Path) -> Result<Stat> {
                 FileType::Socket => "a socket",
                 _ => "a device",
             };
-            Err(Error::new(Status::NotADatabase, format!("the source {path:?} is {kind}, not a database")))
+            Err(Error::new(Status::NotADatabase, format!("{what} {path:?} is {kind}, not a file")))
         }
     }
 }
@@ -392,16 +428,14 @@ pub fn may_be_in_use(path: &Path, wal: bool) -> bool {
 fn open_error(path: &Path, access: Access, error: rusqlite::Error) -> Error {
     use rustix::fs::Access as Needed;
     let denied = |path: &Path, needed| rustix::fs::accessat(CWD, path, needed, AtFlags::EACCESS).err();
-    let (operation, denied) = match access {
-        Access::Read => ("cannot open the source", denied(path, Needed::READ_OK)),
+    let denied = match access {
+        Access::Read => denied(path, Needed::READ_OK),
         // In its directory the log or the journal must be made.
-        Access::Write => (
-            "cannot open the destination",
-            denied(path, Needed::READ_OK | Needed::WRITE_OK)
-                .or_else(|| path.parent().and_then(|directory| denied(directory, Needed::WRITE_OK))),
-        ),
+        Access::Write => denied(path, Needed::READ_OK | Needed::WRITE_OK)
+            .or_else(|| path.parent().and_then(|directory| denied(directory, Needed::WRITE_OK))),
     };
-    sqlite_error(operation, path, error, denied.map_or(0, rustix::io::Errno::raw_os_error))
+    let errno = denied.map_or(0, rustix::io::Errno::raw_os_error);
+    sqlite_error(&format!("cannot open {}", access.what()), path, error, errno)
 }
 
 /// Keeps SQLite's code and text.

@@ -4,12 +4,12 @@
 
 use super::integrity::open_immutable;
 use super::raw::Which;
-use super::{Access, LOCK_BYTE, Snapshot, sqlite_error};
+use super::{Access, LOCK_BYTE, Opened, Snapshot, sqlite_error, stat_file};
 use crate::error::{Error, Result, Status};
-use crate::job::{Job, Patience};
+use crate::job::{Control, Job, patiently};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, Statement};
+use rusqlite::{Connection, Statement};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,7 +107,8 @@ impl Target {
             first_page = vec![0; snapshot.page_size() as usize];
             snapshot.read(0, &mut first_page)?;
         }
-        let mode = JournalMode { path: path.to_owned(), was_wal: snapshot.wal.is_some(), is_changed: false };
+        let was_wal = snapshot.wal.is_some();
+        let mode = JournalMode { path: path.to_owned(), job: Arc::clone(job), was_wal, is_changed: false };
         Ok(Target { snapshot, mode, first_page, written: 0 })
     }
 
@@ -124,11 +125,10 @@ impl Target {
             return Ok(self);
         }
         snapshot.connection.execute_batch("ROLLBACK").map_err(|error| snapshot.sqlite_error("cannot lock", error))?;
-        let mut patience = Patience::new(busy_timeout);
-        while !leave_wal(snapshot)? {
-            let error = in_use(&snapshot.path, &self.first_page, first_page);
-            patience.pause(error, &snapshot.job.control, snapshot.job.progress)?;
-        }
+        patiently(busy_timeout, &snapshot.job.control, snapshot.job.progress, || match leave_wal(snapshot)? {
+            true => Ok(()),
+            false => Err(in_use(&snapshot.path, &self.first_page, first_page)),
+        })?;
         self.mode.is_changed = true;
         snapshot.begin_transaction(Access::Write)?;
         Ok(self)
@@ -205,37 +205,36 @@ impl Target {
 
     fn commit(&self, busy_timeout: Duration) -> Result<()> {
         let (job, connection) = (&self.snapshot.job, &self.snapshot.connection);
-        let mut patience = Patience::new(busy_timeout);
-        loop {
+        patiently(busy_timeout, &job.control, job.progress, || {
             // The last moment: what is asked for during the commit comes too late.
             job.control.check()?;
-            match connection.execute_batch("COMMIT") {
-                // The checkpoint, which may take long, is left to the host.
-                Ok(()) => return self.keep_log(),
-                Err(error) => {
-                    let error = self.snapshot.sqlite_error("cannot commit the restored content of", error);
-                    patience.pause(error, &job.control, job.progress)?;
-                }
-            }
-        }
+            // The checkpoint, which may take long, is left to the host. After the commit nothing may fail any more.
+            self.keep_log(true)?;
+            let Err(error) = connection.execute_batch("COMMIT") else { return Ok(()) };
+            let error = self.snapshot.sqlite_error("cannot commit the restored content of", error);
+            self.keep_log(false)?;
+            Err(error)
+        })
     }
 
-    fn keep_log(&self) -> Result<()> {
-        let kept = self.snapshot.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-        kept.map(drop).map_err(|error| self.snapshot.sqlite_error("cannot close", error))
+    /// Whether closing leaves the log as it is, even if nobody else has the database open.
+    fn keep_log(&self, keep: bool) -> Result<()> {
+        let kept = self.snapshot.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
+        kept.map(drop).map_err(|error| self.snapshot.sqlite_error("cannot commit the restored content of", error))
     }
 
     /// Replaces everything by an image of another layout, which is in a file of its own, by SQLite's online backup. Only
-    /// for who is [`Target::alone`].
-    pub fn replace_whole(self, image: &Path, copied: impl FnMut(u64)) -> Result<()> {
-        let Target { snapshot, mut mode, .. } = self;
-        let (path, job) = (snapshot.path.clone(), Arc::clone(&snapshot.job));
-        let source = open_immutable(image, &job)?;
-        let (mut connection, _connected) = snapshot.into_connection();
+    /// for who is [`Target::alone`]. With the copy the restore is done: if the journal mode is not what it was, that is
+    /// no failure of it, and is told beside.
+    pub fn replace_whole(self, image: &Path, copied: impl FnMut(u64)) -> Result<Option<Error>> {
+        let source = open_immutable(image, &self.mode.job)?;
+        // Dropped after the connection.
+        let mut mode = self.mode;
+        let mut connection = self.snapshot.into_connection();
         mode.is_changed = true;
-        copy_whole(&source, &mut connection, &path, &job, copied)?;
+        copy_whole(&source, &mut connection, &mode.path, &mode.job, copied)?;
         drop(connection);
-        mode.settle()
+        Ok(mode.settle().err())
     }
 }
 
@@ -292,25 +291,30 @@ fn in_use(path: &Path, present: &[u8], wanted: &[u8]) -> Error {
 /// The journal mode that a database had.
 struct JournalMode {
     path: PathBuf,
+    job: Arc<Job>,
     was_wal: bool,
     is_changed: bool,
 }
 
-/// For whoever opens the database just when its journal mode is set. Nobody can for longer than one transaction.
+/// For whoever opens the database just when its journal mode is set.
 const MODE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl JournalMode {
-    /// Back to it, whatever that of the image is. By a connection of its own: one that has read a schema in one text
-    /// encoding refuses the next in another.
+    /// Back to it, whatever that of the image is.
     fn settle(&mut self) -> Result<()> {
         self.is_changed = false;
+        // A job that is cancelled leaves the mode as it was, too.
+        let never_cancelled = Control::new(0);
+        patiently(MODE_TIMEOUT, &never_cancelled, self.job.progress, || self.try_settle())
+    }
+
+    /// By a connection of its own: one that has read a schema in one text encoding refuses the next in another.
+    fn try_settle(&self) -> Result<()> {
+        let connection = Opened::open(&self.path, &stat_file(&self.path, Access::Write.what())?, Access::Write, None)?;
         let wanted = if self.was_wal { "wal" } else { "delete" };
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let settled = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
-            connection.busy_timeout(MODE_TIMEOUT)?;
-            connection.query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get::<_, String>(0))
-        });
-        let mode = settled.map_err(|error| sqlite_error("cannot restore to", &self.path, error, 0))?;
+        let mode: String = connection
+            .query_row(&format!("PRAGMA journal_mode = {wanted}"), [], |row| row.get(0))
+            .map_err(|error| sqlite_error("cannot set the journal mode of", &self.path, error, 0))?;
         if mode == wanted {
             return Ok(());
         }
