@@ -169,10 +169,13 @@ fn whatever_the_c_header_has_is_used_by_the_wrapper() {
     let mut offered = declared_functions(&header);
     offered.extend(declared_fields(&header));
     offered.extend(
-        words(&without_comments_and_directives(&header)).iter().map(|word| word.to_string()).filter(is_constant),
+        words(&without_comments_and_directives(&header))
+            .iter()
+            .map(|word| word.to_string())
+            .filter(|name| is_constant(name)),
     );
     let defines = header.lines().filter_map(|line| line.strip_prefix("#define ")?.split(' ').next());
-    offered.extend(defines.map(str::to_owned).filter(is_constant));
+    offered.extend(defines.map(str::to_owned).filter(|name| is_constant(name)));
     for sure in ["lb_backup_start", "wal_limit_bytes", "failed_page", "LB_STATUS_INTERNAL", "LB_LOG_WARNING"] {
         assert!(offered.contains(sure), "{sure} is not seen in the header: {offered:?}");
     }
@@ -181,7 +184,7 @@ fn whatever_the_c_header_has_is_used_by_the_wrapper() {
     assert!(missing.is_empty(), "in lb_backup.h, but not in lb_backup.hpp: {missing:?}");
 }
 
-fn is_constant(name: &String) -> bool {
+fn is_constant(name: &str) -> bool {
     name.starts_with("LB_")
 }
 

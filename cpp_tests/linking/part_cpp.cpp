@@ -8,6 +8,6 @@ void part_throws(const std::filesystem::path &source) { lb::start_backup(source,
 
 std::error_code part_says(const std::filesystem::path &source) {
     std::error_code ec;
-    lb::start_backup(source, source.string() + ".copy", {}, ec);
+    const lb::Job job = lb::start_backup(source, source.string() + ".copy", {}, ec);
     return ec;
 }
