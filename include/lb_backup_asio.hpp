@@ -88,8 +88,8 @@
 /// Boost.Asio by default (Boost 1.70 or newer); define LB_BACKUP_USE_STANDALONE_ASIO before this header is included for
 /// standalone Asio (1.18 or newer). One translation unit has one of them, a program may have both.
 ///
-/// Below, `asio` stands for `boost::asio` or `::asio`, and `error_code` for `boost::system::error_code` or the one of
-/// standalone Asio, which is `std::error_code`.
+/// Below, `asio` stands for `boost::asio` or the namespace of standalone Asio, and `error_code` for
+/// `boost::system::error_code` or the one of standalone Asio, which is `std::error_code`.
 
 // Versions of this header and visibility: as in lb_backup.hpp. The namespace of its own keeps the two kinds of Asio apart.
 namespace lb {
@@ -652,6 +652,8 @@ decltype(auto) async_verify(Executor &&ex, std::filesystem::path archive, Verify
 /// As std::error_code has it for lb_status: LB_STATUS_OK is no error. LB_STATUS_CANCELLED is never equal, as operations
 /// that were cancelled have `asio::error::operation_aborted`.
 /// @{
+
+/// Whether an operation ended with that status.
 inline bool operator==(const boost::system::error_code &ec, lb_status status) noexcept {
     return status == LB_STATUS_OK ? !ec
                                   : ec == boost::system::error_code(static_cast<int>(status), lb::asio_category());

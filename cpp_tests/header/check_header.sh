@@ -13,15 +13,5 @@ compile=("$compiler" -x "$language" "-std=$standard" -Wall -Wextra -Wpedantic -W
 for source in alone layout twice two_units; do
     "${compile[@]}" "$source.c" -o "$out/$source.o"
 done
-if [[ $language == c ]]; then
-    # The example of the preamble.
-    {
-        printf '#include <lb_backup.h>\n#include <stdio.h>\nint main(void) {\n'
-        sed -n '/^ \* EXAMPLE$/,/^ \*\/$/ s/^ \*     //p' "$include/lb_backup.h"
-        printf '}\n'
-    } >"$out/example.c"
-    grep -q lb_backup_start "$out/example.c"
-    "${compile[@]}" "$out/example.c" -o "$out/example.o"
-fi
 "$compiler" "$out/two_units.o" "$out/twice.o" "$library" "-Wl,-rpath,$(dirname "$library")" -o "$out/two_units"
 "$out/two_units"

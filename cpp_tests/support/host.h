@@ -383,21 +383,6 @@ static inline bool ended_in_time(pid_t child) {
     return false;
 }
 
-#ifdef __SANITIZE_THREAD__
-#include <pthread.h>
-
-static inline void *nothing(void *unused) { return unused; }
-
-/* ThreadSanitizer starts a thread of its own beside a process's first: a scenario that counts must find it there. */
-static inline void start_sanitizers_thread(void) {
-    pthread_t thread;
-    CHECK(pthread_create(&thread, NULL, nothing, NULL) == 0);
-    CHECK(pthread_join(thread, NULL) == 0);
-}
-#else
-static inline void start_sanitizers_thread(void) {}
-#endif
-
 /*
  * Runs a scenario. Whatever becomes of it, its processes are ended and its directory is removed. The process that runs
  * it has not used the library before.
@@ -411,7 +396,6 @@ static inline int run_scenario(void (*run)(const char *directory)) {
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         CHECK(setpgid(0, 0) == 0);
-        start_sanitizers_thread();
         run(directory.s);
         exit(PROMISE_KEPT);
     }

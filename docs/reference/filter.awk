@@ -1,7 +1,7 @@
 # What Doxygen reads of a header: the same lines, with two things put right that would only be noise in the header itself.
 #
 # Every item of lb_backup.h goes into a group, by its name. What matches nothing goes into none, and a test says so.
-# The inline namespace of lb_backup.hpp, which is about linking, is left out.
+# The inline namespaces of the C++ headers, which are about linking, are left out.
 
 BEGIN {
     groups["lb_c_jobs"] = "^lb_(job|job_info|backup_start|restore_start|verify_start|backup_(cancel|wait|join|release|set_rate|jobs))$"
@@ -28,7 +28,7 @@ held != "" || (/^\/\*\*/ && !/@file/) {
     next
 }
 
-/^inline namespace v[0-9_]+ \{/ || /^\} *\/\/ namespace v[0-9_]+/ { $0 = "" }
+/^inline namespace / || /^\} *\/\/ namespace (v[0-9_]+|LB_BACKUP_)/ || /^#(define|undef) LB_BACKUP_ASIO_/ { $0 = "" }
 
 { print }
 

@@ -949,6 +949,7 @@ inline bool is_damage(const boost::system::error_code &ec) noexcept {
 /// how many, and for the length of their queue (4096 unless told; one more start is refused with LB_STATUS_QUEUE_FULL).
 class AsyncBackupService {
 public:
+    /// See BackupProgressCallback.
     using ProgressCallback = BackupProgressCallback;
 
     /// @param source      The database; it may be open and being written.
@@ -999,6 +1000,7 @@ private:
 /// work; they appear among the running backups, too. Never delete one through a pointer to BackupManager.
 class AsyncBackupManager : public BackupManager {
 public:
+    /// See BackupProgressCallback.
     using ProgressCallback = BackupProgressCallback;
 
     /// As BackupManager's.
