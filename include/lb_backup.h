@@ -771,7 +771,8 @@ typedef struct lb_verify_options {
      */
     uint32_t verify;
     /**
-     * Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate.
+     * Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. Slows what this library reads, not
+     * SQLite's own checks: a plain database file, which is all theirs, is not slowed.
      */
     uint64_t max_bytes_per_second;
     /**
