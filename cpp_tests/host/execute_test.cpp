@@ -86,6 +86,21 @@ TEST_F(Execute, refusal_comes_through_the_handler_and_not_before_the_call_has_re
     expect_error(third.get_future().get(), DatabaseErrorType::InvalidParameter, "taken.db.zst");
 }
 
+TEST_F(Execute, name_that_somebody_else_takes_meanwhile_is_left_to_them) {
+    open();
+    std::promise<Outcome> outcome;
+    execute_backup_async(ConnectionManager::instance(), "", tell(outcome));
+    fs::path first;
+    for (const auto &job : lb::jobs())
+        if (job.dest_name != "first") first = backups / job.dest_name;
+    write_file(first, "of another process");
+    let_begin();
+    const auto taken = outcome.get_future().get();
+    ASSERT_TRUE(taken) << told(taken);
+    EXPECT_EQ(taken->file_path.filename().string(), first.stem().stem().string() + "_2.db.zst");
+    EXPECT_EQ(read_file(first), "of another process");
+}
+
 TEST_F(Execute, directory_and_policy_are_the_callers) {
     open();
     let_begin();

@@ -103,6 +103,21 @@ TEST_F(Staged, name_of_a_backup_at_work_is_refused_until_it_has_ended) {
     EXPECT_TRUE(again) << told(again);
 }
 
+TEST_F(Staged, name_that_somebody_else_takes_meanwhile_is_left_to_them) {
+    open();
+    auto numbered = manager->start_backup();
+    auto given = manager->start_backup("given");
+    const fs::path first = backups / manager->get_progress(numbered.backup_id)->file_name;
+    for (const auto &path : {first, backups / "given.db.zst"}) write_file(path, "of another process");
+    let_begin();
+    const auto taken = numbered.result.get();
+    ASSERT_TRUE(taken) << told(taken);
+    EXPECT_EQ(taken->file_path.filename().string(), first.stem().stem().string() + "_2.db.zst");
+    expect_error(given.result.get(), DatabaseErrorType::InvalidParameter,
+                 make_error_condition(boost::system::errc::file_exists), "given.db.zst");
+    for (const auto &path : {first, backups / "given.db.zst"}) EXPECT_EQ(read_file(path), "of another process");
+}
+
 TEST_F(Files, backups_of_one_second_have_different_names) {
     open();
     std::vector<std::future<DatabaseResult<BackupInfo>>> taken;

@@ -1004,19 +1004,14 @@ public:
     /// As BackupManager's.
     explicit AsyncBackupManager(DatabaseManager &db, const boost::filesystem::path &backup_dir,
                                 const RetentionPolicy &policy = {})
-        : BackupManager(db, backup_dir), engine_(backup_dir, policy) {
-        BackupManager::set_retention_policy(policy);
-    }
+        : BackupManager(db, backup_dir), engine_(backup_dir, policy) {}
 
     /// As BackupManager's. Backups that run keep the policy with which they were started.
     ///
     /// max_backup_size_mb counts the database's size, for compressed backups as well, as it always did; but what is too
     /// large is refused before anything is written. max_total_size_gb is not enforced, as it never was. Compressed
     /// backups end in `.zst`, whatever compression_suffix says; files with that suffix are known as backups.
-    void set_retention_policy(const RetentionPolicy &policy) {
-        BackupManager::set_retention_policy(policy);
-        engine_.directory().set_policy(policy);
-    }
+    void set_retention_policy(const RetentionPolicy &policy) { engine_.directory().set_policy(policy); }
 
     /// @name Synchronous
     /// @{
