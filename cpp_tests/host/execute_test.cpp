@@ -6,6 +6,10 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_future.hpp>
+#if BOOST_ASIO_VERSION >= 101900
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#endif
 
 #include <atomic>
 #include <thread>
@@ -129,6 +133,22 @@ TEST_F(Execute, other_completion_tokens_work) {
     const auto taken = future.get();
     EXPECT_TRUE(taken) << told(taken);
 }
+
+#if BOOST_ASIO_VERSION >= 101900
+TEST_F(Execute, slot_cancels_the_backup_whatever_the_type) {
+    open();
+    using boost::asio::cancellation_type;
+    for (const auto type : {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
+        boost::asio::cancellation_signal signal;
+        std::promise<Outcome> outcome;
+        execute_backup_async(ConnectionManager::instance(), "",
+                             boost::asio::bind_cancellation_slot(signal.slot(), tell(outcome)));
+        signal.emit(type);
+        expect_cancelled(outcome.get_future().get());
+    }
+    EXPECT_TRUE(list_dir(backups).empty());
+}
+#endif
 
 TEST_F(Execute, shutdown_of_the_pool_cancels_the_backup_and_destroys_the_handler) {
     open();

@@ -16,7 +16,11 @@
 #include <boost/asio/compose.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/version.hpp>
 #include <boost/filesystem/path.hpp>
+#if BOOST_ASIO_VERSION >= 101900
+#include <boost/asio/cancellation_state.hpp>
+#endif
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -1169,6 +1173,10 @@ struct ExecuteBackup {
     bool posted = false;
 
     template <typename Self> void operator()(Self &self) {
+#if BOOST_ASIO_VERSION >= 101900
+        // All types of cancellation do the same to a backup; a composed operation by itself passes on only one.
+        if (dest.empty()) self.reset_cancellation_state(boost::asio::enable_total_cancellation());
+#endif
         if (!order) {
             // Never from within the call that starts the operation.
             if (!std::exchange(posted, true)) return boost::asio::post(context, std::move(self));
