@@ -95,7 +95,7 @@ TEST_F(Staged, name_of_a_backup_at_work_is_refused_until_it_has_ended) {
     open();
     auto first = manager->start_backup("mine");
     auto second = manager->create_backup_async("mine");
-    expect_error(second.get(), DatabaseErrorType::InvalidParameter, "is being taken already");
+    expect_error(second.get(), DatabaseErrorType::InvalidParameter, "\"mine.db.zst\" is being taken already");
     ASSERT_TRUE(manager->cancel_backup(first.backup_id));
     let_begin();
     expect_cancelled(first.result.get());

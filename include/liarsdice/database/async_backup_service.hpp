@@ -75,7 +75,7 @@
 /// lb::asio_category(): `error.error_code() == LB_STATUS_NO_SPACE`, or portably
 /// `error.error_code() == boost::system::errc::no_space_on_device`. A cancelled operation has
 /// `boost::asio::error::operation_aborted`, as everywhere in Asio. What the adapter itself refuses before the library is
-/// asked (a name, a size) has the status that the library would have given.
+/// asked (a name, a size, a directory) has a code of the same conditions.
 ///
 /// NAMES
 ///
@@ -239,9 +239,10 @@ public:
     /// Empty where the path is somebody else's.
     static std::optional<Reservation> make(const fs::path &path) {
         Reservation out;
+        std::string text = path.native();
         const std::lock_guard lock(mutex());
-        if (!all().insert(path.native()).second) return std::nullopt;
-        out.path_ = path.native();
+        if (!all().insert(text).second) return std::nullopt;
+        out.path_ = std::move(text);
         return out;
     }
 
@@ -280,8 +281,9 @@ struct Order {
     }
     /// Whether another name may be tried.
     bool next() noexcept {
+        if (name != Name::numbered || ++tries >= 1000) return false;
         ++number;
-        return name == Name::numbered && ++tries < 1000;
+        return true;
     }
 };
 
