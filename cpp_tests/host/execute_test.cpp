@@ -12,6 +12,7 @@
 #endif
 
 #include <atomic>
+#include <latch>
 #include <thread>
 
 using namespace lbtest;
@@ -51,14 +52,9 @@ TEST_F(Execute, threads_of_the_pool_are_free_while_the_backups_wait) {
     open();
     std::vector<std::promise<Outcome>> outcomes(16);
     for (auto &outcome : outcomes) execute_backup_async(ConnectionManager::instance(), "", tell(outcome));
-    std::atomic<int> here{0};
-    std::promise<void> together;
-    for (int i = 0; i < 4; ++i)
-        boost::asio::post(context(), [&] {
-            if (++here == 4) together.set_value();
-            wait_until([&] { return here == 4; });
-        });
-    together.get_future().get();
+    const auto together = std::make_shared<std::latch>(5);
+    for (int i = 0; i < 4; ++i) boost::asio::post(context(), [together] { together->arrive_and_wait(); });
+    together->arrive_and_wait();
     let_begin();
     std::set<std::string> names;
     for (auto &outcome : outcomes) {
