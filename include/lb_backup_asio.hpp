@@ -666,6 +666,14 @@ inline bool operator!=(const boost::system::error_code &ec, lb_status status) no
 inline bool operator!=(lb_status status, const boost::system::error_code &ec) noexcept { return !(ec == status); }
 /// @}
 
+/// @cond DETAIL
+// A newer Boost (1.81) converts std::error_code to its own: without these, comparing one with a status is ambiguous.
+inline bool operator==(const std::error_code &ec, lb_status status) noexcept { return ec == make_error_code(status); }
+inline bool operator==(lb_status status, const std::error_code &ec) noexcept { return ec == make_error_code(status); }
+inline bool operator!=(const std::error_code &ec, lb_status status) noexcept { return ec != make_error_code(status); }
+inline bool operator!=(lb_status status, const std::error_code &ec) noexcept { return ec != make_error_code(status); }
+/// @endcond
+
 #endif
 
 #undef LB_BACKUP_ASIO_NAMESPACE

@@ -29,6 +29,8 @@ missing_packages() {
     valgrind --quiet true 2>/dev/null || echo valgrind libc6-dbg
     [ -e /usr/include/boost/asio.hpp ] || echo libboost-dev
     [ -e /usr/include/asio.hpp ] || echo libasio-dev
+    # Only an absolute path if the compiler finds it.
+    [ -e "$(g++ -print-file-name=libboost_filesystem.so 2>/dev/null)" ] || echo libboost-filesystem-dev
     # A minimal system has a compiler but no C library to compile against.
     [ -e /usr/include/stdio.h ] || echo libc6-dev
     # Debian's python3 by itself cannot make a virtual environment.
@@ -43,7 +45,6 @@ missing_packages_of_the_bench() {
     command -v gzip >/dev/null || echo gzip
     # Debian's own interpreter, which has Debian's packages, whatever else is first in PATH.
     /usr/bin/python3 -c 'import matplotlib' 2>/dev/null || echo python3 python3-matplotlib
-    # Only an absolute path if the compiler finds it.
     [ -e "$(g++ -print-file-name=libboost_iostreams.so 2>/dev/null)" ] || echo libboost-iostreams-dev
 }
 

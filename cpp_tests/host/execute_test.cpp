@@ -6,8 +6,13 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_future.hpp>
+#if BOOST_ASIO_VERSION >= 101900
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#endif
 
 #include <atomic>
+#include <latch>
 #include <thread>
 
 using namespace lbtest;
@@ -47,14 +52,9 @@ TEST_F(Execute, threads_of_the_pool_are_free_while_the_backups_wait) {
     open();
     std::vector<std::promise<Outcome>> outcomes(16);
     for (auto &outcome : outcomes) execute_backup_async(ConnectionManager::instance(), "", tell(outcome));
-    std::atomic<int> here{0};
-    std::promise<void> together;
-    for (int i = 0; i < 4; ++i)
-        boost::asio::post(context(), [&] {
-            if (++here == 4) together.set_value();
-            wait_until([&] { return here == 4; });
-        });
-    together.get_future().get();
+    const auto together = std::make_shared<std::latch>(5);
+    for (int i = 0; i < 4; ++i) boost::asio::post(context(), [together] { together->arrive_and_wait(); });
+    together->arrive_and_wait();
     let_begin();
     std::set<std::string> names;
     for (auto &outcome : outcomes) {
@@ -86,6 +86,21 @@ TEST_F(Execute, refusal_comes_through_the_handler_and_not_before_the_call_has_re
     expect_error(third.get_future().get(), DatabaseErrorType::InvalidParameter, "taken.db.zst");
 }
 
+TEST_F(Execute, name_that_somebody_else_takes_meanwhile_is_left_to_them) {
+    open();
+    std::promise<Outcome> outcome;
+    execute_backup_async(ConnectionManager::instance(), "", tell(outcome));
+    fs::path first;
+    for (const auto &job : lb::jobs())
+        if (job.dest_name != "first") first = backups / job.dest_name;
+    write_file(first, "of another process");
+    let_begin();
+    const auto taken = outcome.get_future().get();
+    ASSERT_TRUE(taken) << told(taken);
+    EXPECT_EQ(taken->file_path.filename().string(), first.stem().stem().string() + "_2.db.zst");
+    EXPECT_EQ(read_file(first), "of another process");
+}
+
 TEST_F(Execute, directory_and_policy_are_the_callers) {
     open();
     let_begin();
@@ -114,6 +129,22 @@ TEST_F(Execute, other_completion_tokens_work) {
     const auto taken = future.get();
     EXPECT_TRUE(taken) << told(taken);
 }
+
+#if BOOST_ASIO_VERSION >= 101900
+TEST_F(Execute, slot_cancels_the_backup_whatever_the_type) {
+    open();
+    using boost::asio::cancellation_type;
+    for (const auto type : {cancellation_type::terminal, cancellation_type::partial, cancellation_type::total}) {
+        boost::asio::cancellation_signal signal;
+        std::promise<Outcome> outcome;
+        execute_backup_async(ConnectionManager::instance(), "",
+                             boost::asio::bind_cancellation_slot(signal.slot(), tell(outcome)));
+        signal.emit(type);
+        expect_cancelled(outcome.get_future().get());
+    }
+    EXPECT_TRUE(list_dir(backups).empty());
+}
+#endif
 
 TEST_F(Execute, shutdown_of_the_pool_cancels_the_backup_and_destroys_the_handler) {
     open();

@@ -95,12 +95,27 @@ TEST_F(Staged, name_of_a_backup_at_work_is_refused_until_it_has_ended) {
     open();
     auto first = manager->start_backup("mine");
     auto second = manager->create_backup_async("mine");
-    expect_error(second.get(), DatabaseErrorType::InvalidParameter, "is being taken already");
+    expect_error(second.get(), DatabaseErrorType::InvalidParameter, "\"mine.db.zst\" is being taken already");
     ASSERT_TRUE(manager->cancel_backup(first.backup_id));
     let_begin();
     expect_cancelled(first.result.get());
     const auto again = manager->create_backup("mine");
     EXPECT_TRUE(again) << told(again);
+}
+
+TEST_F(Staged, name_that_somebody_else_takes_meanwhile_is_left_to_them) {
+    open();
+    auto numbered = manager->start_backup();
+    auto given = manager->start_backup("given");
+    const fs::path first = backups / manager->get_progress(numbered.backup_id)->file_name;
+    for (const auto &path : {first, backups / "given.db.zst"}) write_file(path, "of another process");
+    let_begin();
+    const auto taken = numbered.result.get();
+    ASSERT_TRUE(taken) << told(taken);
+    EXPECT_EQ(taken->file_path.filename().string(), first.stem().stem().string() + "_2.db.zst");
+    expect_error(given.result.get(), DatabaseErrorType::InvalidParameter,
+                 make_error_condition(boost::system::errc::file_exists), "given.db.zst");
+    for (const auto &path : {first, backups / "given.db.zst"}) EXPECT_EQ(read_file(path), "of another process");
 }
 
 TEST_F(Files, backups_of_one_second_have_different_names) {

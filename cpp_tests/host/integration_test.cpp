@@ -11,6 +11,8 @@
 using namespace lbtest;
 using namespace liarsdice::database;
 
+bool second_unit_lists(AsyncBackupManager &backups);
+
 namespace {
 
 // ------------------------------------------------------------------------------------------ what the game has
@@ -116,6 +118,7 @@ TEST_F(Integration, code_works) {
         on_the_pool(done);
         done.get_future().get();
         EXPECT_TRUE(damaged(backups).empty());
+        EXPECT_TRUE(second_unit_lists(backups));
         write_file(this->backups / "damaged.db", "certainly not a database");
         EXPECT_EQ(damaged(backups).size(), 1U);
     }

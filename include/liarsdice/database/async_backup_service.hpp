@@ -16,7 +16,11 @@
 #include <boost/asio/compose.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/version.hpp>
 #include <boost/filesystem/path.hpp>
+#if BOOST_ASIO_VERSION >= 101900
+#include <boost/asio/cancellation_state.hpp>
+#endif
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -71,7 +75,7 @@
 /// lb::asio_category(): `error.error_code() == LB_STATUS_NO_SPACE`, or portably
 /// `error.error_code() == boost::system::errc::no_space_on_device`. A cancelled operation has
 /// `boost::asio::error::operation_aborted`, as everywhere in Asio. What the adapter itself refuses before the library is
-/// asked (a name, a size) has the status that the library would have given.
+/// asked (a name, a size, a directory) has a code of the same conditions.
 ///
 /// NAMES
 ///
@@ -235,9 +239,10 @@ public:
     /// Empty where the path is somebody else's.
     static std::optional<Reservation> make(const fs::path &path) {
         Reservation out;
+        std::string text = path.native();
         const std::lock_guard lock(mutex());
-        if (!all().insert(path.native()).second) return std::nullopt;
-        out.path_ = path.native();
+        if (!all().insert(text).second) return std::nullopt;
+        out.path_ = std::move(text);
         return out;
     }
 
@@ -276,8 +281,9 @@ struct Order {
     }
     /// Whether another name may be tried.
     bool next() noexcept {
+        if (name != Name::numbered || ++tries >= 1000) return false;
         ++number;
-        return name == Name::numbered && ++tries < 1000;
+        return true;
     }
 };
 
@@ -1006,19 +1012,14 @@ public:
     /// As BackupManager's.
     explicit AsyncBackupManager(DatabaseManager &db, const boost::filesystem::path &backup_dir,
                                 const RetentionPolicy &policy = {})
-        : BackupManager(db, backup_dir), engine_(backup_dir, policy) {
-        BackupManager::set_retention_policy(policy);
-    }
+        : BackupManager(db, backup_dir), engine_(backup_dir, policy) {}
 
     /// As BackupManager's. Backups that run keep the policy with which they were started.
     ///
     /// max_backup_size_mb counts the database's size, for compressed backups as well, as it always did; but what is too
     /// large is refused before anything is written. max_total_size_gb is not enforced, as it never was. Compressed
     /// backups end in `.zst`, whatever compression_suffix says; files with that suffix are known as backups.
-    void set_retention_policy(const RetentionPolicy &policy) {
-        BackupManager::set_retention_policy(policy);
-        engine_.directory().set_policy(policy);
-    }
+    void set_retention_policy(const RetentionPolicy &policy) { engine_.directory().set_policy(policy); }
 
     /// @name Synchronous
     /// @{
@@ -1176,6 +1177,10 @@ struct ExecuteBackup {
     bool posted = false;
 
     template <typename Self> void operator()(Self &self) {
+#if BOOST_ASIO_VERSION >= 101900
+        // All types of cancellation do the same to a backup; a composed operation by itself passes on only one.
+        if (dest.empty()) self.reset_cancellation_state(boost::asio::enable_total_cancellation());
+#endif
         if (!order) {
             // Never from within the call that starts the operation.
             if (!std::exchange(posted, true)) return boost::asio::post(context, std::move(self));
