@@ -134,7 +134,7 @@ TEST_F(Files, backups_of_one_second_have_different_names) {
     }
     EXPECT_EQ(names.size(), 40U);
     EXPECT_EQ(list_dir(backups).size(), 40U);
-    for (const auto &backup : *manager->list_backups()) EXPECT_EQ(backup.backup_type, "manual");
+    for (const auto &[name, backup] : list()) EXPECT_EQ(backup.backup_type, "manual");
 }
 
 TEST_F(Files, backups_of_one_second_in_two_processes_have_different_names) {

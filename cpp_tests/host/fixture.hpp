@@ -142,8 +142,8 @@ protected:
     DatabaseOptions database() const override { return sizable(); }
 
     /// Of all jobs that wait.
-    static void slow_down() {
-        for (const auto &job : lb::jobs()) lb_backup_set_rate(job.handle, 65536);
+    static void slow_down(std::uint64_t bytes_per_second = 65536) {
+        for (const auto &job : lb::jobs()) lb_backup_set_rate(job.handle, bytes_per_second);
     }
     void let_begin() {
         std::error_code ended;

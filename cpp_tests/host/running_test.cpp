@@ -87,7 +87,7 @@ TEST_F(Staged, running_backups_tell_how_far_they_are) {
     EXPECT_EQ(waiting[0].get_percentage(), 0);
     EXPECT_FALSE(waiting[0].is_cancelled);
 
-    slow_down();
+    slow_down(512 << 10);
     let_begin();
     ASSERT_TRUE(wait_until([&] { return manager->get_running_backups()[0].bytes_processed > 0; }));
     const auto at_work = manager->get_progress(first.backup_id);
