@@ -274,7 +274,6 @@ struct Order {
     std::size_t number = 1;
     std::size_t tries = 0;
     bool compress = true;
-    std::size_t limit_mb = 0;
 
     std::string file_name() const {
         return stem + (number > 1 ? "_" + std::to_string(number) : "") + (compress ? ".db.zst" : ".db");
@@ -346,15 +345,9 @@ public:
                         "the backup " + printable(order.file_name()) + " is being taken already");
     }
 
-    /// What became of an order.
-    DatabaseResult<BackupInfo> outcome(const Order &order, const fs::path &dest, const lb::Result &result) {
+    /// What became of an order: of its file, or why there is none.
+    DatabaseResult<BackupInfo> outcome(const fs::path &dest, const lb::Result &result) {
         if (result.status != LB_STATUS_OK) return to_error(result.status, result.message);
-        // The log may hold what the file did not tell of.
-        if (auto fault = oversize(result.image_bytes, order.limit_mb)) {
-            std::error_code ignored;
-            fs::remove(dest, ignored);
-            return *fault;
-        }
         BackupInfo info;
         info.file_path = to_boost(dest);
         info.created_at = result.started;
@@ -501,10 +494,11 @@ private:
     DatabaseResult<Order> check(Order order, const fs::path &source) {
         if (const char *fault = fault_of(order.stem))
             return to_error(LB_STATUS_INVALID_ARGUMENT, "the backup name " + printable(order.stem) + ' ' + fault);
+        std::size_t limit_mb = 0;
         {
             const std::lock_guard lock(mutex_);
             order.compress = policy_.compress_backups;
-            order.limit_mb = policy_.max_backup_size_mb;
+            limit_mb = policy_.max_backup_size_mb;
             // Many in one second need not try all the numbers that those before them have taken.
             if (order.name == Order::Name::numbered) {
                 number_ = order.stem == numbered_ ? number_ + 1 : 1;
@@ -515,7 +509,7 @@ private:
         order.source = source;
         struct stat file {};
         if (::stat(source.c_str(), &file) == 0) {
-            if (auto fault = oversize(static_cast<std::uint64_t>(file.st_size), order.limit_mb)) return *fault;
+            if (auto fault = oversize(static_cast<std::uint64_t>(file.st_size), limit_mb)) return *fault;
         }
         std::error_code ec;
         fs::create_directories(path_, ec);
@@ -812,7 +806,7 @@ private:
     void ended(const lb::Result &result) {
         // Another process took the name while this backup was at work.
         if (result.status == LB_STATUS_ALREADY_EXISTS && !operation_->cancelled() && order_.next()) return attempt();
-        finish(backup_detail::attempt<BackupInfo>([&] { return directory_->outcome(order_, dest_, result); }));
+        finish(backup_detail::attempt<BackupInfo>([&] { return directory_->outcome(dest_, result); }));
     }
 
     void finish(DatabaseResult<BackupInfo> result) {
@@ -1197,7 +1191,7 @@ struct ExecuteBackup {
 
     template <typename Self> void operator()(Self &self, const boost::system::error_code &, const lb::Result &result) {
         if (result.status == LB_STATUS_ALREADY_EXISTS && order->next()) return (*this)(self);
-        auto outcome = attempt<BackupInfo>([&] { return directory->outcome(*order, dest, result); });
+        auto outcome = attempt<BackupInfo>([&] { return directory->outcome(dest, result); });
         reservation = Reservation();
         self.complete(std::move(outcome));
     }
