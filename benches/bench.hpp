@@ -75,6 +75,7 @@ lb_result back_up(const fs::path &source, const fs::path &dest, const lb_backup_
 void run_tool(const std::vector<std::string> &command, std::string *output = nullptr);
 void sync_path(const fs::path &path);  // a file or a directory
 
+void bench_adapter(const Place &place);
 void bench_calls(const Place &place);
 void bench_cancel(const Place &place);
 void bench_sizes(const Place &place);

@@ -22,7 +22,7 @@ const std::map<std::string, void (*)(const Place &)> kSections = {
     {"versions", versions},     {"calls", bench_calls}, {"cancel", bench_cancel},
     {"sizes", bench_sizes},     {"plain", bench_plain}, {"compressed", bench_compressed},
     {"workers", bench_workers}, {"live", bench_live},   {"lock", bench_lock},
-    {"queue", bench_queue},     {"restore", bench_restore}};
+    {"queue", bench_queue},     {"restore", bench_restore}, {"adapter", bench_adapter}};
 
 void run(const std::vector<std::string> &words) {
     if (words.size() == 3 && words[0] == "sizes-child") return bench_sizes_child(words[1], words[2]);

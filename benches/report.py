@@ -12,6 +12,7 @@ ZSTD = "zstd -T0 -3 of the file"
 NEW_FILE, QUICK = "restore to a new file", "quick verification"
 IN_PLACE = "restore in place, the last 1 % of the games changed"
 ONE_AT_A_TIME = "online backup, fsync"
+ADAPTER_LISTS = ("list, nothing in memory", "list, new to the manager", "list, known to the manager")
 GAMES_WAY = "the game's way (copy_file, then gzip)"
 
 
@@ -117,6 +118,21 @@ def goals(results):
         yield (
             "1,000 small databases to .db against one-at-a-time online backup with fsync",
             against("queue", IMAGE, ONE_AT_A_TIME), 0.5, times,
+        )
+    if results.has("adapter"):
+        beyond = [
+            results.median("adapter", "start_backup, processor", quantile)
+            - results.median("adapter", "lb_backup_start, processor", quantile)
+            for quantile in ("p50", "p99")
+        ]
+        yield "processor time to start a backup through the game's adapter, beyond lb_backup_start: p50, p99", beyond, 50e-6, time
+        lists = [results.median("adapter", name, "seconds") for name in ADAPTER_LISTS[1:]]
+        yield "1,000 archives listed: new to the adapter, known to it", lists, 50e-3, time
+        futures = [results.median("adapter", "10,000 futures", quantity) for quantity in ("threads before", "threads")]
+        yield "threads that 10,000 futures add", [futures[1] - futures[0]], 0, "{:.0f}".format
+        yield (
+            "the longest 60 Hz frame during a backup through the adapter, against none",
+            [ratio(results, "adapter", "frames during a backup", "frames without a backup", "frame max")], 1.2, times,
         )
     if results.has("restore"):
         yield (
@@ -312,6 +328,39 @@ def show_lock(results):
     table(rows)
 
 
+def show_adapter(results):
+    heading("The game's adapter")
+    rows = [["start of a backup", "count", "p50", "p99", "max"]]
+    for call in ("lb_backup_start", "start_backup"):
+        for name in (call, f"{call}, processor"):
+            rows.append([name, *latencies(results, "adapter", name)])
+    table(rows)
+    rows = [["1,000 backups", "median", "min", "max"]]
+    for name in (*ADAPTER_LISTS, "CRC-32 of all, nothing in memory", "CRC-32 of all"):
+        rows.append([name, *spread(results, "adapter", name)])
+    table(rows)
+    names = ("frames without a backup", "frames during a backup")
+    rows = [["60 Hz", "frames", "p50", "p99", "longest", "longest of rounds"]]
+    for name in names:
+        rows.append([
+            name, f"{sum(results.values('adapter', name, 'frames')):.0f}",
+            *(time(results.median("adapter", name, f"frame {quantity}")) for quantity in ("p50", "p99", "max")),
+            from_to(results.values("adapter", name, "frame max"), time),
+        ])
+    table(rows)
+    futures = {
+        quantity: results.median("adapter", "10,000 futures", quantity)
+        for quantity in ("seconds to start", "seconds", "threads before", "threads")
+    }
+    note(
+        f"Starts in turn, each cancelled at once; the adapter's also make a name with the time. The archives have "
+        f"{results.median('adapter', 'archives', 'bytes') / 1024:.0f} KiB each; CRC-32 over all of them is what the game's old "
+        f"code does for a list. 10,000 backups of a small database were started in {time(futures['seconds to start'])} and had "
+        f"all ended after {time(futures['seconds'])}; the process had {futures['threads before']:.0f} threads before and "
+        f"{futures['threads']:.0f} while they waited. Each frame looks at the running backups."
+    )
+
+
 def show_machine(results):
     print("# Benchmarks\n")
     note(
@@ -336,6 +385,7 @@ SECTIONS = {
     "calls": show_calls,
     "cancel": show_cancel,
     "lock": show_lock,
+    "adapter": show_adapter,
 }
 
 

@@ -1,53 +1,61 @@
-/*
+/**
+ * @file
  * lb_backup: asynchronous, verified backups of live SQLite databases.
+ *
  * Generated from the Rust sources by cbindgen; do not edit. SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * CAVEATS, before anything else
+ * ### CAVEATS, before anything else
  *
- *   Same process.  The library has its own SQLite and may be used in a process whose own SQLite has the source open. Its
- *                  threads have a descriptor table of their own, so that no lock of the host is ever dropped. Where the
- *                  system cannot give that, every start is refused with LB_STATUS_UNSUPPORTED.
- *   fork           A child made by fork() after the parent's first job gets LB_STATUS_WRONG_PROCESS from every call.
- *   Readers        While a backup of a WAL database runs, its snapshot keeps the -wal file from being reset: it grows
- *                  with what the host writes. lb_backup_options::wal_limit_bytes caps that. While a backup of a
- *                  rollback-journal database copies, writers of that database wait, as they do for any reader.
- *   Restoring      An existing database is never overwritten as a file: it is changed in one write transaction of SQLite,
- *                  so that open connections go on. Programs that copy over, or rename onto, a database that is open
- *                  destroy it; remove nothing beside it either.
- *   Networks       The rules of SQLite hold: no WAL over a network file system, and no trust in its locks.
- *   64 bits        Linux on 64-bit processors.
+ * - **Same process.** The library has its own SQLite and may be used in a process whose own SQLite has the source open.
+ *   Its threads have a descriptor table of their own, so that no lock of the host is ever dropped. Where the system cannot
+ *   give that, every start is refused with LB_STATUS_UNSUPPORTED.
+ * - **fork.** A child made by fork() after the parent's first job gets LB_STATUS_WRONG_PROCESS from every call.
+ * - **Readers.** While a backup of a WAL database runs, its snapshot keeps the -wal file from being reset: it grows with
+ *   what the host writes. lb_backup_options::wal_limit_bytes caps that. While a backup of a rollback-journal database
+ *   copies, writers of that database wait, as they do for any reader.
+ * - **Restoring.** An existing database is never overwritten as a file: it is changed in one write transaction of SQLite,
+ *   so that open connections go on. Programs that copy over, or rename onto, a database that is open destroy it; remove
+ *   nothing beside it either.
+ * - **Networks.** The rules of SQLite hold: no WAL over a network file system, and no trust in its locks.
+ * - **64 bits.** Linux on 64-bit processors.
  *
- * CONVENTIONS
+ * ### CONVENTIONS
  *
- *   Paths and messages are UTF-8 and NUL-terminated. Relative paths are taken from the working directory at the call.
- *   Every function returns an lb_status; a name for each comes from lb_status_name. Outs are written on success only,
- *   but a handle out is set to NULL first; lb_error is written on failure only and may be NULL.
- *   Every structure begins with its size, set by the caller. Zero means default, everywhere. A larger structure than
- *   this library knows is accepted: going in, the rest must be zero; coming out, the rest becomes zero. Misaligned or
- *   NULL pointers are LB_STATUS_INVALID_ARGUMENT.
- *   The library frees what it allocates and never keeps a pointer beyond the call, user_data and callbacks excepted.
- *   Every function may be called from any thread at any time, and none is async-signal-safe.
+ * Paths and messages are UTF-8 and NUL-terminated. Relative paths are taken from the working directory at the call.
  *
- * EXAMPLE
+ * Every function returns an lb_status; a name for each comes from lb_status_name. Outs are written on success only, but a
+ * handle out is set to NULL first; lb_error is written on failure only and may be NULL.
  *
- *     lb_backup_options options = {0};
- *     options.struct_size = sizeof options;
- *     lb_error error = {0};
- *     error.struct_size = sizeof error;
- *     lb_job *job;
- *     if (lb_backup_start("game.db", "game.db.zst", &options, &job, &error) != LB_STATUS_OK) {
- *         fprintf(stderr, "%s\n", error.message);
- *         return 1;
- *     }
- *     lb_progress progress = {0};
- *     progress.struct_size = sizeof progress;
- *     while (lb_backup_wait(job, 16) == LB_STATUS_TIMED_OUT) {
- *         lb_backup_progress(job, &progress);
- *         printf("\r%5.1f %%", progress.percent);
- *     }
- *     lb_result result = {0};
- *     result.struct_size = sizeof result;
- *     return lb_backup_join(job, &result) == LB_STATUS_OK ? 0 : 1;
+ * Every structure begins with its size, set by the caller. Zero means default, everywhere. A larger structure than this
+ * library knows is accepted: going in, the rest must be zero; coming out, the rest becomes zero. Misaligned or NULL
+ * pointers are LB_STATUS_INVALID_ARGUMENT.
+ *
+ * The library frees what it allocates and never keeps a pointer beyond the call, user_data and callbacks excepted.
+ *
+ * Every function may be called from any thread at any time, and none is async-signal-safe.
+ *
+ * ### EXAMPLE
+ *
+ * @code{.c}
+ * lb_backup_options options = {0};
+ * options.struct_size = sizeof options;
+ * lb_error error = {0};
+ * error.struct_size = sizeof error;
+ * lb_job *job;
+ * if (lb_backup_start("game.db", "game.db.zst", &options, &job, &error) != LB_STATUS_OK) {
+ *     fprintf(stderr, "%s\n", error.message);
+ *     return 1;
+ * }
+ * lb_progress progress = {0};
+ * progress.struct_size = sizeof progress;
+ * while (lb_backup_wait(job, 16) == LB_STATUS_TIMED_OUT) {
+ *     lb_backup_progress(job, &progress);
+ *     printf("\r%5.1f %%", progress.percent);
+ * }
+ * lb_result result = {0};
+ * result.struct_size = sizeof result;
+ * return lb_backup_join(job, &result) == LB_STATUS_OK ? 0 : 1;
+ * @endcode
  */
 
 
@@ -763,7 +771,8 @@ typedef struct lb_verify_options {
      */
     uint32_t verify;
     /**
-     * Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate.
+     * Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. Slows what this library reads, not
+     * SQLite's own checks: a plain database file, which is all theirs, is not slowed.
      */
     uint64_t max_bytes_per_second;
     /**
@@ -1064,6 +1073,7 @@ lb_status lb_backup_cancel(struct lb_job *job);
 /**
  * Waits until a job has ended and its on_complete has returned.
  *
+ * @param job         The job.
  * @param timeout_ms  0 only looks; UINT32_MAX waits for ever.
  * @return LB_STATUS_OK once it has ended (well or not), TIMED_OUT, INVALID_HANDLE, WOULD_DEADLOCK or WRONG_PROCESS.
  */
@@ -1075,6 +1085,7 @@ lb_status lb_backup_wait(struct lb_job *job,
  *
  * Of several threads that join one job, one gets the outcome and the others LB_STATUS_INVALID_HANDLE.
  *
+ * @param job         The job.
  * @param out_result  NULL, or receives the result, whatever the outcome.
  * @return The job's outcome; or, with the handle still open, INVALID_ARGUMENT, WOULD_DEADLOCK or WRONG_PROCESS; or
  *         INVALID_HANDLE.
@@ -1092,6 +1103,7 @@ lb_status lb_backup_release(struct lb_job *job);
 /**
  * Changes the throttle of a queued or running job, at once. What it slows: lb_backup_options::max_bytes_per_second.
  *
+ * @param job                   The job.
  * @param max_bytes_per_second  Bytes of the image per second; 0 for no limit.
  * @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
  */
@@ -1113,7 +1125,8 @@ lb_status lb_backup_jobs(struct lb_job_info *out_jobs,
 /**
  * Sets up the library; before its first job, or after lb_shutdown. Without it everything has its default.
  *
- * @param config  NULL for the defaults.
+ * @param config     NULL for the defaults.
+ * @param out_error  NULL, or receives the reason.
  * @return LB_STATUS_OK, INVALID_ARGUMENT, BUSY (the library already runs), WRONG_PROCESS.
  */
 lb_status lb_configure(const struct lb_config *config, struct lb_error *out_error);

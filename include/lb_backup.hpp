@@ -4,11 +4,16 @@
 #ifndef LB_BACKUP_HPP
 #define LB_BACKUP_HPP
 
+#if !defined(__cpp_exceptions)
+#error "lb_backup.hpp needs exceptions; without them, use lb_backup.h"
+#endif
+
 #include <lb_backup.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -36,6 +41,16 @@
 #if defined(__cpp_lib_jthread)
 #include <stop_token>
 #endif
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LB_HPP_TSAN
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define LB_HPP_TSAN
+#endif
+#if defined(LB_HPP_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
 
 /// @file
 /// Backups of live SQLite databases, in C++.
@@ -44,8 +59,10 @@
 ///
 /// - A lb::Job that is destroyed while its job runs **cancels it and waits** until it has ended (milliseconds). Call
 ///   lb::Job::release to let it go on.
-/// - Callbacks run on a thread of the library's, one at a time for all jobs of the process: they must be short. An
+/// - Callbacks run on a thread of the library's, one at a time for all jobs of the process: they must be short. The first
+///   may come before the start function has returned its lb::Job; lb::Progress::handle is there from the beginning. An
 ///   exception in one of them ends neither the program nor the job: it is kept in lb::Result::callback_exception.
+/// - Once exit(3) has begun, no callback is begun any more, and with that no future becomes ready.
 /// - This header is compiled into your program; only lb_backup.h is a binary interface. Objects of namespace lb must
 ///   not cross between parts that were compiled against different versions of this header: they do not link.
 ///
@@ -58,15 +75,15 @@
 /// @return A code of lb::category(). Compares equal to the std::errc that means the same, where there is one.
 inline std::error_code make_error_code(lb_status status) noexcept;
 
-/// An lb_status is a std::error_code.
+/// @cond
+// An lb_status is a std::error_code.
 template <> struct std::is_error_code_enum<lb_status> : std::true_type {};
+/// @endcond
 
-// Exceptions, and the address of the category, must be the same in all shared libraries of a program that is compiled
-// with -fvisibility=hidden. The inline namespace keeps versions of this header apart that meet there.
-#pragma GCC visibility push(default)
-
+// The inline namespace keeps versions of this header apart that meet in one program. What must be one and the same in all
+// of its shared libraries, also if they are compiled with -fvisibility=hidden, has its visibility beside it.
 namespace lb {
-inline namespace v0_1 {
+inline namespace v0_1 {  // the version's first two numbers: a test compares
 
 /// @name What options and results are made of
 /// @{
@@ -149,14 +166,15 @@ enum class LogLevel : std::uint32_t {
 
 /// One look at a job. Values never go backwards from one look to the next.
 struct Progress {
-    JobState state = JobState::queued;            ///< where in its life the job is
-    Phase phase = Phase::waiting;                 ///< what it is doing
-    std::uint32_t retries = 0;                    ///< transient errors that were waited out
-    std::uint64_t bytes_done = 0;                 ///< bytes of the image that are done
-    std::uint64_t bytes_total = 0;                ///< bytes of the image; 0 until they are known
-    std::uint64_t bytes_written = 0;              ///< bytes written to the file
-    std::uint64_t bytes_reused = 0;               ///< bytes taken over; see lb_progress::bytes_reused
-    std::chrono::nanoseconds elapsed{0};          ///< since the job was accepted; stands still once it has ended
+    lb_job *handle = nullptr;             ///< the job: `lb_backup_cancel(progress.handle)` cancels in a callback
+    JobState state = JobState::queued;    ///< where in its life the job is
+    Phase phase = Phase::waiting;         ///< what it is doing
+    std::uint32_t retries = 0;            ///< transient errors that were waited out
+    std::uint64_t bytes_done = 0;         ///< bytes of the image that are done
+    std::uint64_t bytes_total = 0;        ///< bytes of the image; 0 until they are known
+    std::uint64_t bytes_written = 0;      ///< bytes written to the file
+    std::uint64_t bytes_reused = 0;       ///< bytes taken over; see lb_progress::bytes_reused
+    std::chrono::nanoseconds elapsed{0};  ///< since the job was accepted; stands still once it has ended
     std::optional<std::chrono::nanoseconds> eta;  ///< estimated time to the end; empty while there is no estimate
     double percent = 0;                           ///< 0 to 100; 100 only with success
 };
@@ -168,7 +186,7 @@ struct Result {
     lb_status status = LB_STATUS_OK;  ///< LB_STATUS_OK, or why the job did not do what it was started for
     int sqlite_code = 0;              ///< SQLite's extended result code, or 0
     int sys_errno = 0;                ///< errno, or 0
-    std::string message;              ///< UTF-8: the operation, the path, the reason; empty on success
+    std::string message;              ///< UTF-8: operation, path, reason; empty on success, or without memory for it
 
     Format format = Format::image;    ///< never by_name
     std::uint32_t page_size = 0;      ///< bytes of a database page; 0 for an empty database
@@ -206,7 +224,7 @@ using VerifyResult = Result;   ///< The result of start_verify.
 /// Called with a job's progress, at most once per interval and once with its last state, before the completion.
 ///
 /// Runs on a thread of the library's; never two callbacks of one job at once. What waits for an unfinished job throws
-/// LB_STATUS_WOULD_DEADLOCK in here.
+/// LB_STATUS_WOULD_DEADLOCK in here; only a std::future would wait for ever.
 using ProgressFunction = std::function<void(const Progress &)>;
 
 /// Called once, last, with a job's result, under the rules of ProgressFunction; also when the Job was released.
@@ -225,15 +243,15 @@ struct BackupOptions {
     Verify verify = Verify::quick;         ///< how to verify what was written
     Digest digest = Digest::sha256;        ///< whether to compute the archive's digest
 
-    std::optional<std::uint64_t> chunk_size;                ///< bytes, 65536 to 8388608; empty adapts
-    std::optional<std::uint64_t> max_bytes_per_second;      ///< throttle, bytes of the image; empty: none
-    std::optional<std::chrono::milliseconds> busy_timeout;  ///< for a locked source; empty: 5 s; 0 ms: hardly at all
-    std::optional<std::uint64_t> wal_limit_bytes;           ///< most growth of the source's -wal; empty: no limit
-    std::optional<std::filesystem::path> reuse;             ///< an earlier archive; see lb_backup_options::reuse_path
-    std::optional<std::chrono::milliseconds> progress_interval;  ///< least time between two calls; empty: 100 ms
+    std::optional<std::uint64_t> chunk_size{};                ///< bytes, 65536 to 8388608; empty adapts
+    std::optional<std::uint64_t> max_bytes_per_second{};      ///< throttle, bytes of the image; empty: none
+    std::optional<std::chrono::milliseconds> busy_timeout{};  ///< for a locked source; empty: 5 s; 0 ms: hardly at all
+    std::optional<std::uint64_t> wal_limit_bytes{};           ///< most growth of the source's -wal; empty: no limit
+    std::optional<std::filesystem::path> reuse{};             ///< an earlier archive; see lb_backup_options::reuse_path
+    std::optional<std::chrono::milliseconds> progress_interval{};  ///< least time between two calls; empty: 100 ms
 
-    ProgressFunction on_progress;  ///< may be empty
-    CompleteFunction on_complete;  ///< may be empty
+    ProgressFunction on_progress{};  ///< may be empty
+    CompleteFunction on_complete{};  ///< may be empty
 };
 
 /// How to restore. What is left empty has its default; what was said of BackupOptions holds.
@@ -241,23 +259,23 @@ struct RestoreOptions {
     Existing existing = Existing::refuse;  ///< may the destination exist?
     Verify verify = Verify::quick;         ///< how to verify the archive before the destination is touched
 
-    std::optional<std::chrono::milliseconds> busy_timeout;  ///< for a locked destination; empty: 5 s
-    std::optional<std::uint64_t> max_bytes_per_second;      ///< throttle, bytes of the image; empty: none
-    std::optional<std::filesystem::path> keep_previous;     ///< where a backup of the present destination goes first
-    std::optional<std::chrono::milliseconds> progress_interval;  ///< least time between two calls; empty: 100 ms
+    std::optional<std::chrono::milliseconds> busy_timeout{};  ///< for a locked destination; empty: 5 s
+    std::optional<std::uint64_t> max_bytes_per_second{};      ///< throttle, bytes of the image; empty: none
+    std::optional<std::filesystem::path> keep_previous{};     ///< where a backup of the present destination goes first
+    std::optional<std::chrono::milliseconds> progress_interval{};  ///< least time between two calls; empty: 100 ms
 
-    ProgressFunction on_progress;  ///< may be empty
-    CompleteFunction on_complete;  ///< may be empty
+    ProgressFunction on_progress{};  ///< may be empty
+    CompleteFunction on_complete{};  ///< may be empty
 };
 
 /// How to verify. What is left empty has its default; what was said of BackupOptions holds.
 struct VerifyOptions {
-    Verify verify = Verify::quick;                               ///< quick or full
-    std::optional<std::uint64_t> max_bytes_per_second;           ///< throttle, bytes of the image; empty: none
-    std::optional<std::chrono::milliseconds> progress_interval;  ///< least time between two calls; empty: 100 ms
+    Verify verify = Verify::quick;                                 ///< quick or full
+    std::optional<std::uint64_t> max_bytes_per_second{};           ///< throttle, bytes of the image; empty: none
+    std::optional<std::chrono::milliseconds> progress_interval{};  ///< least time between two calls; empty: 100 ms
 
-    ProgressFunction on_progress;  ///< may be empty
-    CompleteFunction on_complete;  ///< may be empty
+    ProgressFunction on_progress{};  ///< may be empty
+    CompleteFunction on_complete{};  ///< may be empty
 };
 
 /// What a backup file says about itself. What a kind does not tell is empty or zero.
@@ -298,11 +316,11 @@ using LogFunction = std::function<void(LogLevel, std::string_view)>;
 struct Config {
     /// LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS; read the CAVEATS of lb_backup.h first.
     bool source_not_open_in_process = false;
-    std::optional<std::uint32_t> workers;              ///< threads that compress, 1 to 64; empty: one per processor
-    std::optional<std::uint32_t> max_concurrent_jobs;  ///< 1 to 64; empty: see lb_config
-    std::optional<std::uint32_t> queue_length;         ///< jobs that may wait, 1 to 65536; empty: 4096
-    Priority priority = Priority::background;          ///< of the library's threads
-    LogFunction on_log;                                ///< may be empty; an exception in it is dropped with the line
+    std::optional<std::uint32_t> workers{};              ///< threads that compress, 1 to 64; empty: one per processor
+    std::optional<std::uint32_t> max_concurrent_jobs{};  ///< 1 to 64; empty: see lb_config
+    std::optional<std::uint32_t> queue_length{};         ///< jobs that may wait, 1 to 65536; empty: 4096
+    Priority priority = Priority::background;            ///< of the library's threads
+    LogFunction on_log{};                                ///< may be empty; an exception in it is dropped with the line
 };
 
 /// @}
@@ -310,13 +328,27 @@ struct Config {
 /// @name Errors
 /// @{
 
-/// The category of error codes whose values are lb_status.
-inline const std::error_category &category() noexcept;
+/// The category of error codes whose values are lb_status. One object, in all shared libraries of a program.
+///
+/// What a code is equal to, beside its lb_status:
+///
+/// | LB_STATUS_…       | std::errc                        | LB_STATUS_…    | std::errc                     |
+/// | ----------------- | -------------------------------- | -------------- | ----------------------------- |
+/// | INVALID_ARGUMENT  | invalid_argument                 | CANCELLED      | operation_canceled            |
+/// | INVALID_HANDLE    | bad_file_descriptor              | TIMED_OUT      | timed_out                     |
+/// | NOT_FOUND         | no_such_file_or_directory        | QUEUE_FULL     | resource_unavailable_try_again |
+/// | ALREADY_EXISTS    | file_exists                      | WAL_LIMIT      | file_too_large                |
+/// | PERMISSION_DENIED | permission_denied                | UNSUPPORTED    | not_supported                 |
+/// | CORRUPT           | bad_message                      | OUT_OF_MEMORY  | not_enough_memory             |
+/// | BUSY              | device_or_resource_busy          | WRONG_PROCESS  | operation_not_permitted       |
+/// | NO_SPACE          | no_space_on_device               | WOULD_DEADLOCK | resource_deadlock_would_occur |
+/// | IO                | io_error                         | all others     | none                          |
+__attribute__((visibility("default"))) inline const std::error_category &category() noexcept;
 
 /// A call that failed, or a job that did not succeed.
 ///
 /// code() has the lb_status, what() the library's message: the operation, the path, the reason.
-class Error : public std::system_error {
+class __attribute__((visibility("default"))) Error : public std::system_error {
 public:
     /// Of a call that failed. `error` is what the C interface told.
     explicit Error(const lb_error &error)
@@ -359,7 +391,7 @@ private:
 /// @cond DETAIL
 namespace detail {
 
-class Category final : public std::error_category {
+class __attribute__((visibility("default"))) Category : public std::error_category {
 public:
     const char *name() const noexcept override { return "lb_backup"; }
 
@@ -484,8 +516,17 @@ template <std::size_t N> std::array<std::uint8_t, N> bytes(const std::uint8_t (&
     return out;
 }
 
-inline Progress to_progress(const lb_progress &in) noexcept {
+// A timeout of the C interface that is not UINT32_MAX, which would be for ever. By way of a floating-point unit, so that no
+// duration can overflow.
+template <typename Rep, typename Period> std::uint32_t timeout_ms(std::chrono::duration<Rep, Period> timeout) noexcept {
+    const std::chrono::duration<double, std::milli> wanted = timeout;
+    const double most = UINT32_MAX - 1.0;
+    return wanted.count() > 0 ? static_cast<std::uint32_t>(std::min(std::ceil(wanted.count()), most)) : 0;
+}
+
+inline Progress to_progress(lb_job *handle, const lb_progress &in) noexcept {
     Progress out;
+    out.handle = handle;
     out.state = static_cast<JobState>(in.state);
     out.phase = static_cast<Phase>(in.phase);
     out.retries = in.retries;
@@ -499,12 +540,16 @@ inline Progress to_progress(const lb_progress &in) noexcept {
     return out;
 }
 
-inline Result to_result(const lb_result &in) {
+inline Result to_result(const lb_result &in) noexcept {
     Result out;
     out.status = in.status;
     out.sqlite_code = in.sqlite_code;
     out.sys_errno = in.sys_errno;
-    out.message = in.message;
+    try {
+        out.message = in.message;
+    } catch (const std::bad_alloc &) {
+        // A failure must not be taken for a success because there is no memory to say more.
+    }
     out.format = static_cast<Format>(in.format);
     out.page_size = in.page_size;
     out.pages = in.pages;
@@ -529,7 +574,20 @@ inline Result to_result(const lb_result &in) {
     return out;
 }
 
-// What a job's callbacks need, and what is kept of it for its Job. The library has one reference until on_complete.
+// What one thread did before the release, another sees after the acquire. The library sees to that, but ThreadSanitizer
+// cannot see into it, and would suspect every callback of the host's.
+inline void tsan_release([[maybe_unused]] void *between) noexcept {
+#if defined(LB_HPP_TSAN)
+    __tsan_release(between);
+#endif
+}
+inline void tsan_acquire([[maybe_unused]] void *between) noexcept {
+#if defined(LB_HPP_TSAN)
+    __tsan_acquire(between);
+#endif
+}
+
+// What a job's callbacks need, and what is kept of it for its Job.
 struct State {
     State(ProgressFunction progress, CompleteFunction complete)
         : on_progress(std::move(progress)), on_complete(std::move(complete)) {}
@@ -539,13 +597,21 @@ struct State {
     }
 
     // The outcome, as a value or as the exception that it is for those who asked for success.
-    void fulfil(std::promise<Result> &out) const {
+    void fulfil() noexcept {
         if (outcome.status == LB_STATUS_OK) {
-            out.set_value(outcome);
-        } else {
-            out.set_exception(std::make_exception_ptr(Error(outcome)));
+            promise->set_value(outcome);  // its message is empty: nothing is allocated
+            return;
         }
+        std::exception_ptr failure;
+        try {
+            failure = std::make_exception_ptr(Error(outcome));
+        } catch (...) {
+            failure = std::current_exception();
+        }
+        promise->set_exception(std::move(failure));
     }
+
+    std::shared_ptr<State> self;  // the library's reference, from the start to on_complete
 
     // Of the callback thread until `ended`; after that it does not change any more.
     ProgressFunction on_progress;
@@ -555,26 +621,26 @@ struct State {
     std::mutex mutex;  // guards the two below
     bool ended = false;
     std::optional<std::promise<Result>> promise;
-
-    std::shared_ptr<void> stop_callback;  // of the thread that has the Job
 };
 
-extern "C" inline void lb_hpp_v0_1_on_progress(lb_job *, const lb_progress *progress, void *user_data) noexcept {
-    State &state = **static_cast<std::shared_ptr<State> *>(user_data);
+extern "C" inline void lb_hpp_v0_1_on_progress(lb_job *job, const lb_progress *progress, void *user_data) noexcept {
+    tsan_acquire(user_data);
+    State &state = *static_cast<State *>(user_data);
     try {
-        state.on_progress(to_progress(from_callback(*progress)));
+        state.on_progress(to_progress(job, from_callback(*progress)));
     } catch (...) {
         state.keep_exception();
     }
 }
 
 extern "C" inline void lb_hpp_v0_1_on_complete(lb_job *, const lb_result *result, void *user_data) noexcept {
-    const std::unique_ptr<std::shared_ptr<State>> reference(static_cast<std::shared_ptr<State> *>(user_data));
-    State &state = **reference;
+    tsan_acquire(user_data);
+    State &state = *static_cast<State *>(user_data);
+    const std::shared_ptr<State> reference = std::move(state.self);
+    Result outcome = to_result(from_callback(*result));
+    outcome.callback_exception = std::move(state.outcome.callback_exception);
+    state.outcome = std::move(outcome);
     try {
-        Result outcome = to_result(from_callback(*result));
-        outcome.callback_exception = std::move(state.outcome.callback_exception);
-        state.outcome = std::move(outcome);
         if (state.on_complete) state.on_complete(state.outcome);
     } catch (...) {
         state.keep_exception();
@@ -584,13 +650,8 @@ extern "C" inline void lb_hpp_v0_1_on_complete(lb_job *, const lb_result *result
     state.on_complete = nullptr;
     const std::lock_guard<std::mutex> lock(state.mutex);
     state.ended = true;
-    if (state.promise) {
-        try {
-            state.fulfil(*state.promise);
-        } catch (...) {
-            state.promise.reset();  // no memory for the outcome: std::future_errc::broken_promise
-        }
-    }
+    if (state.promise) state.fulfil();
+    tsan_release(user_data);
 }
 
 // Options in C++ to options in C. What is wrong is an lb_error, as if the library had said it.
@@ -681,26 +742,22 @@ class Start;
 
 /// A backup, restore or verification that runs on the library's threads. Move-only.
 ///
-/// progress(), cancel(), set_rate() and wait() may be called by several threads at a time; join(), release(),
-/// get_future(), cancel_on(), moving and destroying belong to one thread, as for any object. An empty Job answers
-/// LB_STATUS_INVALID_HANDLE.
-class Job {
+/// progress(), cancel(), set_rate(), wait() and wait_for() may be called by several threads at a time, also while one of
+/// them joins or releases; all else belongs to one thread, as for any object. An empty Job answers
+/// LB_STATUS_INVALID_HANDLE, and so does one that was joined or released.
+class [[nodiscard]] Job {
 public:
     /// Empty: no job.
     Job() noexcept = default;
 
     /// @cond
-    Job(Job &&other) noexcept
-        : handle_(std::exchange(other.handle_, nullptr)), open_(std::exchange(other.open_, false)),
-          state_(std::move(other.state_)) {}
+    Job(Job &&other) noexcept { swap(other); }
     /// @endcond
 
     /// Cancels and joins the job that was here before.
     Job &operator=(Job &&other) noexcept {
-        Job old(std::move(*this));
-        handle_ = std::exchange(other.handle_, nullptr);
-        open_ = std::exchange(other.open_, false);
-        state_ = std::move(other.state_);
+        Job taken(std::move(other));
+        swap(taken);
         return *this;
     }
 
@@ -708,8 +765,9 @@ public:
     /// waiting is impossible, it is cancelled and let go.
     ~Job() {
         if (!open_) return;
-        lb_backup_cancel(handle_);
-        if (lb_backup_join(handle_, nullptr) == LB_STATUS_WOULD_DEADLOCK) lb_backup_release(handle_);
+        cancel();
+        std::error_code ec;
+        if (!end(ec)) lb_backup_release(handle_);
     }
 
     /// Whether there is a job that was neither joined nor released.
@@ -727,7 +785,7 @@ public:
     Progress progress(std::error_code &ec) const noexcept {
         auto out = detail::sized<lb_progress>();
         ec = lb_backup_progress(handle_, &out);
-        return ec ? Progress() : detail::to_progress(out);
+        return ec ? Progress() : detail::to_progress(handle_, out);
     }
 
     /// Asks the job to end as LB_STATUS_CANCELLED. Returns at once; idempotent; from any thread, in callbacks too.
@@ -749,9 +807,9 @@ public:
         throwing("wait", [this](std::error_code &ec) { wait(ec); });
     }
     /// @copydoc wait() const
-    void wait(std::error_code &ec) const noexcept { ec = lb_backup_wait(handle_, UINT32_MAX); }
+    void wait(std::error_code &ec) const noexcept { ec = wait_ms(UINT32_MAX); }
 
-    /// Waits as wait() does, but not for longer than `timeout`, in steps of a millisecond; 49 days are the longest.
+    /// Waits as wait() does, but not for longer than `timeout`, rounded up to milliseconds; 49 days are the longest.
     ///
     /// @return Whether the job has ended.
     template <typename Rep, typename Period> bool wait_for(std::chrono::duration<Rep, Period> timeout) const {
@@ -759,11 +817,8 @@ public:
     }
     /// @copydoc wait_for(std::chrono::duration<Rep, Period>) const
     template <typename Rep, typename Period>
-    bool wait_for(std::chrono::duration<Rep, Period> timeout, std::error_code &ec) const {
-        // In a floating-point unit first, so that no duration can overflow.
-        const std::chrono::duration<double, std::milli> wanted = timeout;
-        const double most = UINT32_MAX - 1.0;  // UINT32_MAX itself would wait for ever
-        const auto status = lb_backup_wait(handle_, static_cast<std::uint32_t>(std::clamp(wanted.count(), 0.0, most)));
+    bool wait_for(std::chrono::duration<Rep, Period> timeout, std::error_code &ec) const noexcept {
+        const lb_status status = wait_ms(detail::timeout_ms(timeout));
         ec = status == LB_STATUS_TIMED_OUT ? LB_STATUS_OK : status;
         return status == LB_STATUS_OK;
     }
@@ -775,54 +830,52 @@ public:
     ///               (LB_STATUS_WOULD_DEADLOCK in a callback): then it goes on, and is still this object's.
     Result join() {
         std::error_code ec;
-        if (!end(ec)) raise(ec, "join");
-        Result result = outcome();
-        if (result.status != LB_STATUS_OK) throw Error(std::move(result));
-        return result;
+        std::optional<Result> result = end(ec);
+        if (!result) throw Error(static_cast<lb_status>(ec.value()), "join");
+        if (result->status != LB_STATUS_OK) throw Error(*std::move(result));
+        return *std::move(result);
     }
 
     /// As join(), but the result is returned whatever the outcome, which is also in `ec`.
     Result join(std::error_code &ec) {
-        Result result;
-        if (end(ec)) {
-            result = outcome();
-            ec = result.status;
-        } else {
-            result.status = static_cast<lb_status>(ec.value());
-            result.message = ec.message();
-        }
-        return result;
+        if (std::optional<Result> result = end(ec)) return *std::move(result);
+        Result none;
+        none.status = static_cast<lb_status>(ec.value());
+        none.message = ec.message();
+        return none;
     }
 
     /// Lets the job go on without this object. Its callbacks are still called, and its future becomes ready.
     void release() noexcept {
         if (std::exchange(open_, false)) lb_backup_release(handle_);
+        stop_callback_ = nullptr;
     }
 
     /// A future of the result; once per job, as for std::promise. No thread waits behind it.
     ///
     /// The future holds the result, or the Error of a job that did not succeed. It does not keep the job alive: call
-    /// release() to let the job outlive this object.
+    /// release() to let the job outlive this object. In a callback, never wait for it.
     /// @throws std::future_error No job is here, or its future was taken before.
+    /// @throws Error LB_STATUS_WRONG_PROCESS.
     std::future<Result> get_future() {
         if (!state_) throw std::future_error(std::future_errc::no_state);
+        if (lb_backup_wait(handle_, 0) == LB_STATUS_WRONG_PROCESS) throw Error(LB_STATUS_WRONG_PROCESS, "get_future");
         const std::lock_guard<std::mutex> lock(state_->mutex);
         if (state_->promise) throw std::future_error(std::future_errc::future_already_retrieved);
         state_->promise.emplace();
         auto future = state_->promise->get_future();
-        if (state_->ended) state_->fulfil(*state_->promise);
+        if (state_->ended) state_->fulfil();
         return future;
     }
 
 #if defined(__cpp_lib_jthread)
     /// Cancels the job when stop is requested of `token`; at once if it has been. Replaces an earlier token. C++20.
     ///
-    /// It holds for as long as the job runs, also after release().
+    /// It holds until the job is joined or released, or this object destroyed.
     void cancel_on(std::stop_token token) {
-        if (!state_) return;
-        lb_job *handle = handle_;
-        const auto cancel = [handle] { lb_backup_cancel(handle); };
-        state_->stop_callback = std::make_shared<std::stop_callback<decltype(cancel)>>(std::move(token), cancel);
+        if (!open_) return;
+        auto cancel = [handle = handle_] { lb_backup_cancel(handle); };
+        stop_callback_ = std::make_shared<std::stop_callback<decltype(cancel)>>(std::move(token), cancel);
     }
 #endif
 
@@ -847,27 +900,41 @@ private:
         }
     }
 
-    // Waits for the end and ends the handle; or tells why the job cannot be waited for.
-    bool end(std::error_code &ec) noexcept {
-        const lb_status status = open_ ? lb_backup_join(handle_, nullptr) : LB_STATUS_INVALID_HANDLE;
-        // No job ends as one of these.
-        if (status == LB_STATUS_INVALID_HANDLE || status == LB_STATUS_WOULD_DEADLOCK ||
-            status == LB_STATUS_WRONG_PROCESS) {
-            ec = status;
-            return false;
-        }
-        open_ = false;
-        return true;
+    void swap(Job &other) noexcept {
+        std::swap(handle_, other.handle_);
+        std::swap(open_, other.open_);
+        state_.swap(other.state_);
+        stop_callback_.swap(other.stop_callback_);
     }
 
-    Result outcome() const {
-        const std::lock_guard<std::mutex> lock(state_->mutex);
-        return state_->outcome;
+    lb_status wait_ms(std::uint32_t timeout) const noexcept {
+        const lb_status status = lb_backup_wait(handle_, timeout);
+        if (status == LB_STATUS_OK) detail::tsan_acquire(state_.get());
+        return status;
+    }
+
+    // Waits for the end and ends the handle; or tells why the job cannot be waited for.
+    std::optional<Result> end(std::error_code &ec) noexcept {
+        auto result = detail::sized<lb_result>();
+        const lb_status status = open_ ? lb_backup_join(handle_, &result) : LB_STATUS_INVALID_HANDLE;
+        ec = status;
+        // No job ends as one of these.
+        if (status == LB_STATUS_INVALID_HANDLE || status == LB_STATUS_WOULD_DEADLOCK ||
+            status == LB_STATUS_WRONG_PROCESS)
+            return std::nullopt;
+        open_ = false;
+        stop_callback_ = nullptr;
+        Result out = detail::to_result(result);
+        out.status = status;
+        detail::tsan_acquire(state_.get());
+        out.callback_exception = state_->outcome.callback_exception;
+        return out;
     }
 
     lb_job *handle_ = nullptr;  // kept after the end: a stale token is harmless, and cancel() may come at any time
     bool open_ = false;
-    std::shared_ptr<detail::State> state_;
+    std::shared_ptr<detail::State> state_;  // never null where handle_ is not
+    std::shared_ptr<void> stop_callback_;   // of no type of C++20: the layout is the same in every standard
 };
 
 /// @cond DETAIL
@@ -882,16 +949,19 @@ public:
         auto c_options = to_c(convert, options);
         c_options.progress_interval_ms = convert.milliseconds("options.progress_interval", options.progress_interval);
         if (convert.failed()) return Job();
-        auto state = std::make_shared<State>(std::move(options.on_progress), std::move(options.on_complete));
-        auto reference = std::make_unique<std::shared_ptr<State>>(state);
-        c_options.user_data = reference.get();
+        const auto state = std::make_shared<State>(std::move(options.on_progress), std::move(options.on_complete));
+        c_options.user_data = state.get();
         if (state->on_progress) c_options.on_progress = lb_hpp_v0_1_on_progress;
         c_options.on_complete = lb_hpp_v0_1_on_complete;
+        state->self = state;
+        tsan_release(state.get());
         Job job;
-        if (start(&c_options, &job.handle_, &error) != LB_STATUS_OK) return Job();
-        static_cast<void>(reference.release());  // on_complete has it now, or had it already
+        if (start(&c_options, &job.handle_, &error) != LB_STATUS_OK) {
+            state->self = nullptr;
+            return Job();
+        }
         job.open_ = true;
-        job.state_ = std::move(state);
+        job.state_ = state;
         return job;
     }
 };
@@ -945,7 +1015,7 @@ inline ArchiveInfo inspect(const std::filesystem::path &archive, lb_error &error
 }
 
 // The function that the library logs to. Never destroyed: its threads may outlive the program's static objects.
-struct Log {
+struct __attribute__((visibility("default"))) Log {
     std::mutex mutex;
     std::unique_ptr<LogFunction> function;
 
@@ -1121,6 +1191,24 @@ inline void shutdown() {
     if (ec) throw Error(static_cast<lb_status>(ec.value()), "lb::shutdown");
 }
 
+/// Asks for a shutdown() and waits for it as Job::wait_for does. It goes on after the timeout: starts give
+/// LB_STATUS_SHUT_DOWN, and another call waits again.
+///
+/// @return Whether the library has shut down.
+template <typename Rep, typename Period>
+bool shutdown_for(std::chrono::duration<Rep, Period> timeout, std::error_code &ec) noexcept {
+    const lb_status status = lb_shutdown(detail::timeout_ms(timeout));
+    ec = status == LB_STATUS_TIMED_OUT ? LB_STATUS_OK : status;
+    return status == LB_STATUS_OK;
+}
+/// @copydoc shutdown_for(std::chrono::duration<Rep, Period>, std::error_code &)
+template <typename Rep, typename Period> bool shutdown_for(std::chrono::duration<Rep, Period> timeout) {
+    std::error_code ec;
+    const bool done = shutdown_for(timeout, ec);
+    if (ec) throw Error(static_cast<lb_status>(ec.value()), "lb::shutdown_for");
+    return done;
+}
+
 /// The versions of the library, its SQLite and its Zstandard: "0.1.0 (sqlite 3.x.y, zstd 1.x.y)". Static.
 inline std::string_view version() noexcept { return lb_version(); }
 
@@ -1133,7 +1221,5 @@ inline std::error_code make_error_code(lb_status status) noexcept {
     if (status == LB_STATUS_OK) return {};  // as a cleared code, of whatever category
     return {static_cast<int>(status), lb::category()};
 }
-
-#pragma GCC visibility pop
 
 #endif

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-sections=(plain compressed sizes workers queue restore live calls cancel lock)
+sections=(plain compressed sizes workers queue restore live calls cancel lock adapter)
 
 usage() {
     cat <<'END'
@@ -27,6 +27,7 @@ its charts (bench-throughput.svg, bench-latency.svg).
   calls         what lb_backup_start and lb_backup_progress cost their caller
   cancel        from lb_backup_cancel to the job's end
   lock          for how long writers of a rollback-journal database wait
+  adapter       the game's adapter: a call, a list of 1,000 backups, 10,000 futures, and the frames meanwhile
 
 The databases and copies go to TMPDIR or /tmp and are removed: some 12 times MiB at most. All of it takes about 25
 minutes on two processors, half of that in compressed and live.

@@ -13,7 +13,8 @@ fail() {
 missing_packages() {
     local command_and_package
     for command_and_package in \
-        gcc:gcc g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config sqlite3:sqlite3 zstd:zstd gzip:gzip b3sum:b3sum nm:binutils; do
+        gcc:gcc g++:g++ cmake:cmake ninja:ninja-build pkg-config:pkg-config sqlite3:sqlite3 zstd:zstd gzip:gzip b3sum:b3sum nm:binutils \
+        abidiff:abigail-tools doxygen:doxygen; do
         command -v "${command_and_package%%:*}" >/dev/null || echo "${command_and_package##*:}"
     done
     if command -v pkg-config >/dev/null; then
@@ -24,10 +25,19 @@ missing_packages() {
     else
         echo libsqlite3-dev libgtest-dev libcli11-dev nlohmann-json3-dev
     fi
+    # Valgrind may need the symbols of the dynamic linker, which some distributions keep apart.
+    valgrind --quiet true 2>/dev/null || echo valgrind libc6-dbg
+    [ -e /usr/include/boost/asio.hpp ] || echo libboost-dev
+    [ -e /usr/include/asio.hpp ] || echo libasio-dev
+    # Only an absolute path if the compiler finds it.
+    [ -e "$(g++ -print-file-name=libboost_filesystem.so 2>/dev/null)" ] || echo libboost-filesystem-dev
     # A minimal system has a compiler but no C library to compile against.
     [ -e /usr/include/stdio.h ] || echo libc6-dev
     # Debian's python3 by itself cannot make a virtual environment.
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    # What cpack makes Debian packages with.
+    command -v dpkg-shlibdeps >/dev/null || echo dpkg-dev
+    command -v file >/dev/null || echo file
 }
 
 # The same for the bench: the peers, and what draws its charts.
@@ -35,7 +45,6 @@ missing_packages_of_the_bench() {
     command -v gzip >/dev/null || echo gzip
     # Debian's own interpreter, which has Debian's packages, whatever else is first in PATH.
     /usr/bin/python3 -c 'import matplotlib' 2>/dev/null || echo python3 python3-matplotlib
-    # Only an absolute path if the compiler finds it.
     [ -e "$(g++ -print-file-name=libboost_iostreams.so 2>/dev/null)" ] || echo libboost-iostreams-dev
 }
 

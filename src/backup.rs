@@ -76,7 +76,8 @@ impl Operation for Request {
     /// this again where it matters.
     fn check(&self) -> Result<u64> {
         source::check_sqlite()?;
-        let source = source::stat_database(&self.source, "the source")?;
+        source::check_path(&self.source, "source_path")?;
+        let source = source::stat_file(&self.source, "the source")?;
         let (directory, name) = dest_parts(&self.dest)?;
         let directory_stat = check_directory(directory)?;
         self.check_not_own(&source, &directory_stat, name)?;

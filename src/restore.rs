@@ -53,7 +53,10 @@ impl Operation for Request {
                 let message = format!("the destination {:?} exists and is not a regular file", self.dest);
                 return Err(Error::new(Status::AlreadyExists, message));
             }
-            Ok(_) => self.check_keep_previous()?,
+            Ok(_) => {
+                source::check_path(&self.dest, "dest_path")?;
+                self.check_keep_previous()?;
+            }
             Err(_) => self.check_leftovers()?,
         }
         Ok(u64::try_from(archive.st_size).unwrap_or_default())
@@ -139,6 +142,7 @@ impl Archive {
         }
         let wal = input.image_header().is_some_and(|header| header.wal);
         if source::may_be_in_use(&request.archive, wal) {
+            source::check_path(&request.archive, "archive_path")?;
             let snapshot = Snapshot::begin(&request.archive, &context.job, request.busy_timeout, 0);
             return snapshot.map(Archive::Live).map_err(|error| Damage::of_structure(error).note(report));
         }

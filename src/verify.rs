@@ -127,6 +127,7 @@ fn verify_plain(request: &Request, context: &Context, report: &mut Report, input
             return Ok(());
         }
     }
+    source::check_path(&request.archive, "archive_path")?;
     let snapshot = Snapshot::begin(&request.archive, &context.job, BUSY_TIMEOUT, 0)
         .map_err(|error| Damage::of_structure(error).note(report))?;
     context.job.set_image(report, snapshot.page_size(), Some(snapshot.page_count()), identity);

@@ -114,7 +114,7 @@ fn sqlite_and_zstd_inside_are_out_of_the_hosts_reach() {
 }
 
 #[test]
-fn versions_agree_in_cargo_cmake_and_pkg_config() {
+fn versions_agree_in_cargo_cmake_pkg_config_and_the_wrapper() {
     let cmake = committed("CMakeLists.txt");
     let version = env!("CARGO_PKG_VERSION");
     assert!(cmake.contains(&format!("project(lb_backup VERSION {version} ")), "CMakeLists.txt is not {version}");
@@ -124,6 +124,71 @@ fn versions_agree_in_cargo_cmake_and_pkg_config() {
         committed("cmake/lb_backup.pc.in").lines().any(|line| line == "Version: @PROJECT_VERSION@"),
         "lb_backup.pc does not take its version from CMake"
     );
+    let (major, minor) = (env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+    for header in ["include/lb_backup.hpp", "include/lb_backup_asio.hpp"] {
+        let namespace = format!("inline namespace v{major}_{minor} {{");
+        assert!(committed(header).contains(&namespace), "{header} is of another version");
+    }
+    let wrapper = committed("include/lb_backup.hpp");
+    let functions = wrapper.matches("lb_hpp_v").count();
+    assert_eq!(wrapper.matches(&format!("lb_hpp_v{major}_{minor}_")).count(), functions, "as are its C functions");
+}
+
+/// Identifiers in a text.
+fn words(text: &str) -> BTreeSet<&str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect()
+}
+
+/// The fields of a C header's structures, whichever they are of.
+fn declared_fields(header: &str) -> BTreeSet<String> {
+    let text = without_comments_and_directives(header);
+    let bodies = text.split("typedef struct").skip(1).filter_map(|rest| rest.split_once('{')?.1.split_once('}'));
+    let fields = bodies.flat_map(|(body, _)| body.split(';')).filter_map(|field| {
+        let name = field.split('[').next()?.trim_end();
+        name.rsplit([' ', '*']).next()
+    });
+    fields.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// What is added to the C interface is of use to C++ as well. Told by its name alone: of two fields of one name, the second
+/// is not missed.
+#[test]
+fn whatever_the_c_header_has_is_used_by_the_wrapper() {
+    // What C++ says in another way, or needs from C alone.
+    let unused = BTreeSet::from([
+        "LB_ABI_VERSION",
+        "LB_BACKUP_H",
+        "LB_MESSAGE_SIZE",
+        "lb_abi_version",
+        "lb_status_name",
+        "reserved",
+    ]);
+    let header = committed("include/lb_backup.h");
+    let wrapper = committed("include/lb_backup.hpp");
+    let code: Vec<&str> = wrapper.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let code = code.join("\n");
+    let used = words(&code);
+
+    let mut offered = declared_functions(&header);
+    offered.extend(declared_fields(&header));
+    offered.extend(
+        words(&without_comments_and_directives(&header))
+            .iter()
+            .map(|word| word.to_string())
+            .filter(|name| is_constant(name)),
+    );
+    let defines = header.lines().filter_map(|line| line.strip_prefix("#define ")?.split(' ').next());
+    offered.extend(defines.map(str::to_owned).filter(|name| is_constant(name)));
+    for sure in ["lb_backup_start", "wal_limit_bytes", "failed_page", "LB_STATUS_INTERNAL", "LB_LOG_WARNING"] {
+        assert!(offered.contains(sure), "{sure} is not seen in the header: {offered:?}");
+    }
+    let missing: Vec<_> = offered.iter().map(String::as_str).filter(|name| !used.contains(name)).collect();
+    let missing: Vec<_> = missing.into_iter().filter(|name| !unused.contains(name)).collect();
+    assert!(missing.is_empty(), "in lb_backup.h, but not in lb_backup.hpp: {missing:?}");
+}
+
+fn is_constant(name: &str) -> bool {
+    name.starts_with("LB_")
 }
 
 #[test]

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+_Static_assert(LB_ABI_VERSION == 0, "this program is written for liblb_backup.so.0");
+
 static void require(int holds, const char *what, const char *detail) {
     if (!holds) {
         fprintf(stderr, "%s: %s\n", what, detail);
@@ -59,6 +61,7 @@ static int count_rows(const char *path) {
 }
 
 int main(void) {
+    require(lb_abi_version() == LB_ABI_VERSION, "header and library differ", lb_version());
     char directory[] = "/tmp/lb_consumer_c.XXXXXX";
     require(mkdtemp(directory) != NULL, "mkdtemp", directory);
     require(chdir(directory) == 0, "chdir", directory);

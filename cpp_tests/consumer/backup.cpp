@@ -1,7 +1,7 @@
 // A C++ host with its own SQLite: makes a small database and takes a compressed backup of it while it is open.
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-#include <lb_backup.h>
+#include <lb_backup.hpp>
 #include <sqlite3.h>
 
 #include <atomic>
@@ -11,6 +11,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -42,33 +43,35 @@ struct Database {
     }
 };
 
-std::atomic<int> completed{0};
-
-void on_complete(lb_job *, const lb_result *, void *) { ++completed; }
-
-lb_result back_up(const fs::path &source, const fs::path &archive) {
-    lb_backup_options options{};
-    options.struct_size = sizeof options;
-    options.on_complete = on_complete;
-    lb_error error{};
-    error.struct_size = sizeof error;
-    lb_result result{};
-    result.struct_size = sizeof result;
-
-    lb_job *job = nullptr;
-    if (lb_backup_start(source.c_str(), archive.c_str(), &options, &job, &error) != LB_STATUS_OK)
-        throw std::runtime_error(error.message);
-    if (lb_backup_join(job, &result) != LB_STATUS_OK) throw std::runtime_error(result.message);
-    return result;
+void require(bool holds, const char *what) {
+    if (!holds) throw std::runtime_error(what);
 }
 
-void check_archive(const fs::path &archive, const lb_result &result) {
+void check_archive(const fs::path &archive, const lb::BackupResult &result) {
     unsigned char magic[4] = {};
     std::ifstream(archive, std::ios::binary).read(reinterpret_cast<char *>(magic), sizeof magic);
-    if (magic[0] != 0x28 || magic[1] != 0xB5 || magic[2] != 0x2F || magic[3] != 0xFD)
-        throw std::runtime_error("the archive is not a Zstandard file");
-    if (fs::file_size(archive) != result.archive_bytes) throw std::runtime_error("the archive has another size");
-    if (completed != 1) throw std::runtime_error("on_complete was not called once");
+    require(magic[0] == 0x28 && magic[1] == 0xB5 && magic[2] == 0x2F && magic[3] == 0xFD, "not a Zstandard file");
+    require(fs::file_size(archive) == result.archive_bytes, "the archive has another size");
+}
+
+void back_up(const fs::path &directory) {
+    const fs::path source = directory / "game.db", archive = directory / "game.db.zst";
+    Database database(source);
+    database.exec("PRAGMA journal_mode = WAL; CREATE TABLE move(dice TEXT); INSERT INTO move VALUES ('4 x five')");
+
+    std::atomic<int> completed{0};
+    lb::BackupOptions options;
+    options.on_complete = [&](const lb::BackupResult &) { ++completed; };
+    check_archive(archive, lb::start_backup(source, archive, std::move(options)).join());
+    require(completed == 1, "on_complete was not called once");
+    lb::start_verify(archive).join();
+
+    try {
+        lb::start_backup(directory / "missing.db", directory / "copy.db").join();
+        require(false, "a missing database was backed up");
+    } catch (const lb::Error &error) {
+        require(error.code() == LB_STATUS_NOT_FOUND, error.what());
+    }
 }
 
 }  // namespace
@@ -76,10 +79,7 @@ void check_archive(const fs::path &archive, const lb_result &result) {
 int main() {
     try {
         Directory directory;
-        Database database(directory.path / "game.db");
-        database.exec("PRAGMA journal_mode = WAL; CREATE TABLE move(dice TEXT); INSERT INTO move VALUES ('4 x five')");
-        const fs::path archive = directory.path / "game.db.zst";
-        check_archive(archive, back_up(directory.path / "game.db", archive));
+        back_up(directory.path);
     } catch (const std::exception &failure) {
         std::fprintf(stderr, "%s\n", failure.what());
         return 1;

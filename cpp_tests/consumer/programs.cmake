@@ -1,10 +1,16 @@
-# The two programs, the same for every way of finding lb_backup.
+# The programs, the same for every way of finding lb_backup. The project is a C++14 one; lb_backup::cxx asks for more.
+set(CMAKE_CXX_STANDARD 14)
 find_package(SQLite3 REQUIRED)
 enable_testing()
-foreach(language IN ITEMS c cpp)
-    add_executable(backup_${language} "${CMAKE_CURRENT_LIST_DIR}/backup.${language}")
-    target_compile_options(backup_${language} PRIVATE -Wall -Wextra -Wpedantic -Werror)
-    target_link_libraries(backup_${language} PRIVATE lb_backup::lb_backup SQLite::SQLite3)
-    add_test(NAME backup_${language} COMMAND backup_${language})
-    set_tests_properties(backup_${language} PROPERTIES TIMEOUT 120)
-endforeach()
+
+function(lb_add_program name source library)
+    add_executable(${name} "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${source}")
+    target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Werror)
+    target_link_libraries(${name} PRIVATE ${library} SQLite::SQLite3)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+endfunction()
+
+lb_add_program(backup_c backup.c lb_backup::lb_backup)
+lb_add_program(backup_cpp backup.cpp lb_backup::cxx)
+lb_add_program(cpp14 cpp14.cpp lb_backup::lb_backup)

@@ -1,35 +1,24 @@
 // Backs up a live SQLite database:  example game.db game.db.zst
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-#include <lb_backup.h>
+#include <lb_backup.hpp>
 
 #include <cstdio>
 
-static int fail(const char *why) {
-    std::fprintf(stderr, "%s\n", why);
-    return 1;
-}
+using namespace std::chrono_literals;
 
-int main(int argc, char **argv) {
-    if (argc != 3) return fail("usage: example SOURCE DEST");
+int main(int argc, char **argv) try {
+    if (argc != 3) throw std::invalid_argument("usage: example SOURCE DEST");
 
-    lb_error error{};
-    error.struct_size = sizeof error;
-    lb_job *job = nullptr;
-    if (lb_backup_start(argv[1], argv[2], nullptr, &job, &error) != LB_STATUS_OK)  // NULL: the default options
-        return fail(error.message);
-
-    lb_progress progress{};
-    progress.struct_size = sizeof progress;
-    while (lb_backup_wait(job, 16) == LB_STATUS_TIMED_OUT) {  // a game would draw a frame here
-        lb_backup_progress(job, &progress);
-        std::printf("\r%5.1f %%", progress.percent);
+    lb::Job job = lb::start_backup(argv[1], argv[2]);  // returns at once
+    while (!job.wait_for(16ms)) {                      // a game would draw a frame here
+        std::printf("\r%5.1f %%", job.progress().percent);
         std::fflush(stdout);
     }
-
-    lb_result result{};
-    result.struct_size = sizeof result;
-    if (lb_backup_join(job, &result) != LB_STATUS_OK) return fail(result.message);
-    std::printf("\r100.0 %%  %llu bytes, verified\n", static_cast<unsigned long long>(result.archive_bytes));
+    const lb::BackupResult result = job.join();
+    std::printf("\r100.0 %%  %ju bytes, verified\n", std::uintmax_t(result.archive_bytes));
     return 0;
+} catch (const std::exception &error) {  // an lb::Error: operation, path, reason
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
 }

@@ -1,4 +1,4 @@
-// The example of the README does what it says. SPDX-License-Identifier: MIT OR Apache-2.0
+// The examples that the README names do what they say. SPDX-License-Identifier: MIT OR Apache-2.0
 
 #include "support/support.hpp"
 
@@ -8,11 +8,11 @@ using namespace lbtest;
 
 namespace {
 
-class Example : public ::testing::Test {
+class Example : public ::testing::TestWithParam<const char *> {
 protected:
     void SetUp() override { make_database(source); }
     int run_example(const std::vector<std::string> &arguments) {
-        std::vector<std::string> command{LB_EXAMPLE};
+        std::vector<std::string> command{GetParam()};
         command.insert(command.end(), arguments.begin(), arguments.end());
         return run(command, &output);
     }
@@ -22,7 +22,7 @@ protected:
     std::string output;
 };
 
-TEST_F(Example, backs_up_and_shows_progress) {
+TEST_P(Example, backs_up_and_shows_progress) {
     for (const auto *name : {"copy.db", "copy.db.zst"}) {
         output.clear();
         EXPECT_EQ(run_example({source, dir / name}), 0) << output;
@@ -33,12 +33,15 @@ TEST_F(Example, backs_up_and_shows_progress) {
     EXPECT_EQ(content_hash(dir / "unpacked.db"), content_hash(source));
 }
 
-TEST_F(Example, tells_by_its_exit_code_that_there_is_no_backup) {
+TEST_P(Example, tells_by_its_exit_code_that_there_is_no_backup) {
     EXPECT_EQ(run_example({dir / "nowhere.db", dir / "copy.db"}), 1);
     write_file(dir / "bad.db", read_file(source).substr(0, 20'000));
     EXPECT_EQ(run_example({dir / "bad.db", dir / "copy.db"}), 1);
     EXPECT_EQ(run_example({source}), 1);
     EXPECT_FALSE(fs::exists(dir / "copy.db"));
 }
+
+INSTANTIATE_TEST_SUITE_P(Each, Example, ::testing::Values(LB_EXAMPLE, LB_EXAMPLE_ASIO),
+                         [](const auto &tested) { return fs::path(tested.param).filename().string(); });
 
 }  // namespace

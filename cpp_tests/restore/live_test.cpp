@@ -536,7 +536,7 @@ TEST_F(Live, destination_with_a_path_that_sqlite_does_not_open_is_refused_and_st
     const auto deep = make_deep(out, 500) / "live.db";
     write_file(deep, settled_bytes());
     const auto before = read_file(deep);
-    expect_failed(restore(archive, deep, replacing()), LB_STATUS_INVALID_ARGUMENT, "the destination");
+    expect_failed(restore(archive, deep, replacing()), LB_STATUS_INVALID_ARGUMENT, "dest_path");
     EXPECT_TRUE(read_file(deep) == before);
 }
 

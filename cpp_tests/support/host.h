@@ -36,8 +36,11 @@
 /* The exit codes of a scenario. */
 enum { PROMISE_KEPT = 0, TROUBLE = 1, HAZARD_STRUCK = 10 };
 
-/* Against hanging only: nothing is expected to take a noticeable part of it. */
-enum { DEADLINE_SECONDS = 120 };
+/* Against hanging only: nothing is expected to take a noticeable part of it, but for what runs under Valgrind. */
+#ifndef LB_TEST_DEADLINE_SECONDS
+#define LB_TEST_DEADLINE_SECONDS 120
+#endif
+enum { DEADLINE_SECONDS = LB_TEST_DEADLINE_SECONDS };
 
 /* Where reports go; a scenario that closes its standard descriptors moves it away first. */
 static int host_report_fd = STDERR_FILENO;

@@ -8,6 +8,7 @@ mod boundary;
 mod callbacks;
 mod convert;
 mod handles;
+mod layout;
 mod sized;
 mod types;
 
@@ -190,6 +191,7 @@ pub extern "C" fn lb_backup_cancel(job: *mut lb_job) -> Status {
 
 /// Waits until a job has ended and its on_complete has returned.
 ///
+/// @param job         The job.
 /// @param timeout_ms  0 only looks; UINT32_MAX waits for ever.
 /// @return LB_STATUS_OK once it has ended (well or not), TIMED_OUT, INVALID_HANDLE, WOULD_DEADLOCK or WRONG_PROCESS.
 #[unsafe(no_mangle)]
@@ -201,6 +203,7 @@ pub extern "C" fn lb_backup_wait(job: *mut lb_job, timeout_ms: u32) -> Status {
 ///
 /// Of several threads that join one job, one gets the outcome and the others LB_STATUS_INVALID_HANDLE.
 ///
+/// @param job         The job.
 /// @param out_result  NULL, or receives the result, whatever the outcome.
 /// @return The job's outcome; or, with the handle still open, INVALID_ARGUMENT, WOULD_DEADLOCK or WRONG_PROCESS; or
 ///         INVALID_HANDLE.
@@ -228,6 +231,7 @@ pub extern "C" fn lb_backup_release(job: *mut lb_job) -> Status {
 
 /// Changes the throttle of a queued or running job, at once. What it slows: lb_backup_options::max_bytes_per_second.
 ///
+/// @param job                   The job.
 /// @param max_bytes_per_second  Bytes of the image per second; 0 for no limit.
 /// @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
 #[unsafe(no_mangle)]
@@ -265,7 +269,8 @@ pub unsafe extern "C" fn lb_backup_jobs(out_jobs: *mut lb_job_info, capacity: us
 
 /// Sets up the library; before its first job, or after lb_shutdown. Without it everything has its default.
 ///
-/// @param config  NULL for the defaults.
+/// @param config     NULL for the defaults.
+/// @param out_error  NULL, or receives the reason.
 /// @return LB_STATUS_OK, INVALID_ARGUMENT, BUSY (the library already runs), WRONG_PROCESS.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lb_configure(config: *const lb_config, out_error: *mut lb_error) -> Status {

@@ -319,7 +319,8 @@ pub struct lb_verify_options {
     /// `foreign_key_check` judge the image, which takes as much temporary disk space beside the archive, or in TMPDIR
     /// where that cannot be written. A plain database file always has its `integrity_check`.
     pub verify: u32,
-    /// Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate.
+    /// Most bytes of the image per second, 0 for no limit. See lb_backup_set_rate. Slows what this library reads, not
+    /// SQLite's own checks: a plain database file, which is all theirs, is not slowed.
     pub max_bytes_per_second: u64,
     /// Least milliseconds between two on_progress calls; 0 means 100.
     pub progress_interval_ms: u32,

@@ -95,7 +95,7 @@ impl Snapshot {
         wal_limit: u64,
         access: Access,
     ) -> Result<Snapshot> {
-        let stat = stat_database(path, access.what())?;
+        let stat = stat_file(path, access.what())?;
         patiently(busy_timeout, &job.control, job.progress, || Snapshot::try_begin(path, stat, job, wal_limit, access))
     }
 
@@ -395,13 +395,13 @@ pub fn check_sqlite() -> Result<()> {
     Err(Error::new(Status::Unsupported, "the SQLite inside was built without SQLITE_ENABLE_DBPAGE_VTAB"))
 }
 
-/// The status of a file that SQLite is to open, as [`stat_file`] tells it.
-pub fn stat_database(path: &Path, what: &str) -> Result<Stat> {
+/// Refuses a path that SQLite does not open; `name` is the caller's for it.
+pub fn check_path(path: &Path, name: &str) -> Result<()> {
     if path.as_os_str().len() > LONGEST_PATH {
-        let message = format!("the path of {what} is longer than SQLite opens ({LONGEST_PATH} bytes): {path:?}");
+        let message = format!("{name} is longer than SQLite opens ({LONGEST_PATH} bytes): {path:?}");
         return Err(Error::invalid(message));
     }
-    stat_file(path, what)
+    Ok(())
 }
 
 /// The status of what must be a regular file, and is `what` to the caller; touches nothing, and is right on either side.

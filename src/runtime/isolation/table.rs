@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// Descriptors below this are standard streams.
 const FIRST_OWN: RawFd = 3;
+/// Files of the I/O side have this number or a greater one, and smaller ones lead nowhere.
+const FIRST_FILE: RawFd = 64;
 /// The byte that the host side locks, to be seen as somebody else's by the I/O side.
 const HOST_BYTE: libc::off_t = 0;
 /// The byte that the I/O side locks, to be seen as somebody else's by the host side.
@@ -35,7 +37,7 @@ impl Proof {
         }
     }
 
-    /// The number that the file has in the host's table, and in the I/O side's once [`enter`] has kept it.
+    /// The number that the file has in the host's table, by which [`enter`] finds it.
     pub fn descriptor(&self) -> RawFd {
         self.file.as_raw_fd()
     }
@@ -58,6 +60,8 @@ pub fn enter(proof: RawFd) -> Result<OwnedFd> {
     // SAFETY: the number is open in this thread's table, which is private now, so nobody else owns it here.
     let file = unsafe { OwnedFd::from_raw_fd(proof) };
     silence_standard_streams().map_err(|error| unsupported("/dev/null", error))?;
+    let file = keep_off_low_numbers(file).map_err(|error| unsupported("descriptors", error))?;
+    let proof = file.as_raw_fd();
     let locks = |error| unsupported("a record lock", error);
     if try_lock(proof, HOST_BYTE).map_err(locks)? {
         return Err(unproven("the library's threads get a lock that the host holds"));
@@ -77,16 +81,7 @@ pub fn enter(proof: RawFd) -> Result<OwnedFd> {
 
 /// A host that has closed a standard stream gets its number for the next file, which must not be ours.
 fn above_standard_streams(file: OwnedFd) -> io::Result<OwnedFd> {
-    if file.as_raw_fd() >= FIRST_OWN {
-        return Ok(file);
-    }
-    // SAFETY: F_DUPFD_CLOEXEC takes a number and passes no memory.
-    let fd = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, FIRST_OWN) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `fd` was just returned to us and nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    if file.as_raw_fd() >= FIRST_OWN { Ok(file) } else { at_least(&file, FIRST_OWN) }
 }
 
 /// A call failed: because this system does not have it, or for want of something that may be there the next time.
@@ -198,4 +193,52 @@ fn silence_standard_streams() -> io::Result<()> {
         std::mem::forget(null);
     }
     Ok(())
+}
+
+/// Fills the table up to [`FIRST_FILE`] with /dev/null, and moves `file` above.
+///
+/// Some code of the host's runs on every thread: an allocator or a profiler that writes a log, the dynamic linker with
+/// LD_DEBUG_OUTPUT. It writes to a number that it remembers from the host's table, most often one of the first, as it was
+/// there early. Here that number must not be a database's, which such a message would overwrite.
+fn keep_off_low_numbers(file: OwnedFd) -> io::Result<OwnedFd> {
+    if crate::hooks::on("low-numbers") {
+        return Ok(file);
+    }
+    let first = FIRST_FILE.min(descriptor_limit()? / 2).max(FIRST_OWN);
+    let file = at_least(&file, first)?;
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    loop {
+        let copy = at_least(&null, FIRST_OWN)?;
+        if copy.as_raw_fd() >= first {
+            break;
+        }
+        // There it stays, for as long as the table.
+        std::mem::forget(copy);
+    }
+    if null.as_raw_fd() < first {
+        std::mem::forget(null);
+    }
+    Ok(file)
+}
+
+/// Another descriptor of the same file: the first free number from `first` on.
+fn at_least(file: &impl AsRawFd, first: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes a number and passes no memory.
+    let fd = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, first) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `fd` was just returned to us and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// How many descriptors a table may have.
+fn descriptor_limit() -> io::Result<RawFd> {
+    // SAFETY: all-zero bytes are a valid `rlimit`.
+    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    // SAFETY: `limit` is a valid `rlimit` for the whole call, which keeps no pointer to it.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(RawFd::try_from(limit.rlim_cur).unwrap_or(RawFd::MAX))
 }
