@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check of the project, from a fresh checkout. Takes about ten minutes on two processors.
+# Every check of the project, from a fresh checkout. Takes about a quarter of an hour on two processors.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -324,7 +324,7 @@ fn decode_stream(
         let error = Error::os("cannot decompress", path, error);
         match said {
             None => error,
-            Some(said) if said.contains("memory") || said.contains("allocate") => {
+            Some(said) if said.contains("not enough memory") || said.contains("allocate") => {
                 Error { status: Status::OutOfMemory, ..error }
             }
             Some(_) => Damage::new(Check::Frame, None, Error { status: Status::Corrupt, ..error }).note(report),
