@@ -9,9 +9,15 @@ if(EXISTS "${OUTPUT}" AND "${OUTPUT}" IS_NEWER_THAN "${SOURCE_DIR}/Cargo.lock"
     return()
 endif()
 
-execute_process(COMMAND "${CARGO}" tree --locked --offline --edges normal --prefix none --format "{p}"
+# For this platform only: cargo has not fetched what others need.
+execute_process(COMMAND "${CARGO}" --version --verbose OUTPUT_VARIABLE cargo_version COMMAND_ERROR_IS_FATAL ANY)
+if(NOT cargo_version MATCHES "\nhost: ([^\n]+)")
+    message(FATAL_ERROR "${CARGO} does not tell its host: ${cargo_version}")
+endif()
+set(platform "${CMAKE_MATCH_1}")
+execute_process(COMMAND "${CARGO}" tree --locked --target "${platform}" --edges normal --prefix none --format "{p}"
     WORKING_DIRECTORY "${SOURCE_DIR}" OUTPUT_VARIABLE linked COMMAND_ERROR_IS_FATAL ANY)
-execute_process(COMMAND "${CARGO}" metadata --locked --offline --format-version 1
+execute_process(COMMAND "${CARGO}" metadata --locked --filter-platform "${platform}" --format-version 1
     WORKING_DIRECTORY "${SOURCE_DIR}" OUTPUT_VARIABLE metadata COMMAND_ERROR_IS_FATAL ANY)
 
 set(list "")
