@@ -779,10 +779,12 @@ public:
     BackupTask(std::shared_ptr<Operations> operations, std::shared_ptr<Directory> directory, Order order,
                BackupProgressCallback progress)
         : Task(std::move(operations), std::make_shared<Operation>(Operation::Kind::backup, order.file_name())),
-          directory_(std::move(directory)), order_(std::move(order)), progress_(forward(std::move(progress))) {}
+          directory_(std::move(directory)), progress_(forward(std::move(progress))), order_(std::move(order)) {}
 
 private:
     void attempt() override {
+        // The job may have ended, and the next attempt have begun, before this one has told of it.
+        const std::lock_guard lock(starting_);
         for (;;) {
             auto dest = directory_->destination(order_, reservation_);
             if (!dest) return finish(dest.error());
@@ -805,8 +807,14 @@ private:
     // On the library's thread.
     void ended(const lb::Result &result) {
         // Another process took the name while this backup was at work.
-        if (result.status == LB_STATUS_ALREADY_EXISTS && !operation_->cancelled() && order_.next()) return attempt();
+        if (result.status == LB_STATUS_ALREADY_EXISTS && !operation_->cancelled() && may_try_another())
+            return attempt();
         finish(backup_detail::attempt<BackupInfo>([&] { return directory_->outcome(dest_, result); }));
+    }
+
+    bool may_try_another() {
+        const std::lock_guard lock(starting_);
+        return order_.next();
     }
 
     void finish(DatabaseResult<BackupInfo> result) {
@@ -815,8 +823,9 @@ private:
     }
 
     const std::shared_ptr<Directory> directory_;
+    const lb::ProgressFunction progress_;
+    std::mutex starting_;  // guards the rest while a job is started
     Order order_;
-    lb::ProgressFunction progress_;
     Reservation reservation_;
     fs::path dest_;
 };
