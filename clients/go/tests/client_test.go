@@ -218,9 +218,7 @@ func TestStaleHandle(t *testing.T) {
 	expectIs(t, job.SetRate(1), lb.ErrInvalidHandle, fs.ErrClosed)
 	job.Cancel()
 	<-job.Done()
-	if _, open := <-job.Updates(); open {
-		for range job.Updates() {
-		}
+	for range job.Updates() { // closed
 	}
 	_, err = job.Wait(deadline(t))
 	expectIs(t, err, lb.ErrCancelled)
@@ -275,7 +273,6 @@ func TestCallbackThatThrows(t *testing.T) {
 	}
 }
 
-// More jobs in all than purego has callbacks would be slow; that there are three of them, library.go says.
 func TestFiftyJobsAtOnce(t *testing.T) {
 	h := newHost(t, "WAL", rows)
 	ctx := deadline(t)

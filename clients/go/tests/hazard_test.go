@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -17,22 +18,24 @@ import (
 var lives = map[string]func(directory string){
 	"commits-and-is-killed": commitAndBeKilled,
 	"exits-with-a-job":      exitWithAJob,
-	"holds-a-transaction":   holdATransaction,
+	"opens":                 openAndTell,
+	"transaction-DELETE":    holdATransaction("DELETE"),
+	"transaction-WAL":       holdATransaction("WAL"),
 }
 
-// holdATransaction says what becomes of the host's write lock while a backup runs and after it.
-func holdATransaction(directory string) {
-	for _, journal := range []string{"DELETE", "WAL"} {
+// holdATransaction says what becomes of the host's write lock while backups run and after them.
+func holdATransaction(journal string) func(string) {
+	return func(directory string) {
 		if struck := transaction(directory, journal); struck != "" {
-			fmt.Printf("%s: %s", journal, struck)
-			return
+			fmt.Print(struck)
+			os.Exit(struckCode)
 		}
 	}
-	fmt.Print("kept")
 }
 
+const struckCode = 10
+
 func transaction(directory, journal string) string {
-	directory = must(os.MkdirTemp(directory, journal))
 	h := openHost(directory, journal, rows)
 	h.exec("BEGIN IMMEDIATE")
 	h.exec("INSERT INTO t(payload) VALUES('host')")
@@ -80,13 +83,19 @@ func TestWithoutIsolationTheOutsiderGetsIn(t *testing.T) {
 	if hooks == "" {
 		t.Skip("LB_BACKUP_HOOKS_LIBRARY does not name a library with test hooks")
 	}
-	for isolation, want := range map[string]bool{"": true, "no-isolation": false} {
-		said, err := become("holds-a-transaction", t.TempDir(),
-			"LB_BACKUP_LIBRARY="+hooks, "LB_BACKUP_TEST_HOOKS="+isolation).Output()
-		if err != nil || (string(said) == "kept") != want {
-			t.Errorf("hooks %q: %v, %q", isolation, err, said)
+	for _, life := range []string{"transaction-DELETE", "transaction-WAL"} {
+		for _, switches := range []string{"", "no-isolation"} {
+			command := become(life, t.TempDir(), "LB_BACKUP_LIBRARY="+hooks, "LB_BACKUP_TEST_HOOKS="+switches)
+			said, _ := command.Output()
+			want := 0
+			if switches != "" {
+				want = struckCode
+			}
+			if code := command.ProcessState.ExitCode(); code != want {
+				t.Errorf("%s with %q ended with %d, not %d: %s", life, switches, code, want, said)
+			}
+			t.Logf("%s with %q: %s", life, switches, said)
 		}
-		t.Logf("hooks %q: %s", isolation, said)
 	}
 }
 
@@ -130,6 +139,10 @@ func TestExitWithAJobRunning(t *testing.T) {
 	if ended, ok := err.(*exec.ExitError); !ok || ended.ExitCode() != 7 {
 		t.Fatalf("%v", err)
 	}
-	expectNothingAt(t, filepath.Join(directory, "*copy*"))
+	for _, entry := range must(os.ReadDir(directory)) {
+		if !strings.HasPrefix(entry.Name(), "game.db") {
+			t.Errorf("left: %s", entry.Name())
+		}
+	}
 	expectRows(t, filepath.Join(directory, "game.db"), rows)
 }
