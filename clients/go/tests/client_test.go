@@ -328,7 +328,7 @@ func TestExamples(t *testing.T) {
 	for name, says := range map[string]string{"tenlines": "100.0 %", "progressbar": "SHA-256"} {
 		program := filepath.Join(t.TempDir(), name)
 		build := exec.Command("go", "build", "-o", program, "./examples/"+name)
-		build.Dir = ".."
+		build.Dir, build.Env = "..", append(os.Environ(), "CGO_ENABLED=0")
 		if said, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, said)
 		}
