@@ -3,8 +3,8 @@
  *
  *   cc -std=c11 -O2 -I include clients/bench.c -o bench && ./bench LIBRARY SOURCE DEST
  *
- * For each line of the standard input it backs up SOURCE to DEST with the default options, prints the nanoseconds from
- * before the start to after the join, and removes DEST. A client's own bench asks for one line, does the same by itself,
+ * For each line of the standard input it backs up SOURCE to DEST with the default options, removes DEST, and prints the
+ * nanoseconds from before the start to after the join. A client's own bench asks for one line, does the same by itself,
  * and so on in turn: whatever disturbs the machine disturbs both. The first backup also starts the library's threads.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -58,9 +58,10 @@ int main(int argc, char **argv) {
             fprintf(stderr, "bench: %s\n", result.message);
             return 1;
         }
-        printf("%lld\n", (long long)(now_ns() - before));
-        fflush(stdout);
+        const int64_t taken = now_ns() - before;
         unlink(argv[3]);
+        printf("%lld\n", (long long)taken);
+        fflush(stdout);
     }
     return 0;
 }

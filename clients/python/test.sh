@@ -19,10 +19,15 @@ if ! cmp -s requirements.txt "$work/requirements.txt" || ! "$python" -c 'import 
     cp requirements.txt "$work/requirements.txt"
 fi
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$PWD/src
-log=$work/log
-if ! { "$python" -m mypy --cache-dir "$work/mypy" && "$python" -W error -m pytest; } >"$log" 2>&1; then
-    cat "$log"
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+"$python" -m mypy --cache-dir "$work/mypy" >"$temporary/types" 2>&1 &
+types=$!
+# More at once than there are processors: they wait for disks and for other processes most of the time.
+"$python" -W error -m pytest -n 4 --basetemp "$temporary/tests" >"$temporary/tests.log" 2>&1 && tests=0 || tests=$?
+if ! wait "$types" || [ "$tests" -ne 0 ]; then
+    cat "$temporary/types" "$temporary/tests.log"
     echo "clients/python: failed"
     exit 1
 fi
-echo "clients/python: $("$python" --version), $(sed -n 's/^Success: no issues found in \(.*\)/\1 type-checked/p' "$log"), $(tail -n 1 "$log")"
+echo "clients/python: $("$python" --version), $(sed -n 's/^Success: no issues found in \(.*\)/\1 type-checked/p' "$temporary/types"), $(tail -n 1 "$temporary/tests.log")"

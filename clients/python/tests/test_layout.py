@@ -6,6 +6,7 @@ import re
 import subprocess
 from ctypes import sizeof
 from pathlib import Path
+from typing import List
 
 import lb_backup
 from conftest import REPOSITORY
@@ -15,7 +16,7 @@ HEADER = (REPOSITORY / "include/lb_backup.h").read_text()
 CODE = re.sub(r"/\*.*?\*/", "", HEADER, flags=re.S)
 
 
-def fields(structure: str) -> "list[str]":
+def fields(structure: str) -> List[str]:
     match = re.search(rf"typedef struct {structure} \{{(.*?)\}} {structure};", CODE, re.S)
     assert match is not None
     return re.findall(r"(\w+)(?:\[\w+\])?;", match[1])

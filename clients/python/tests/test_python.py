@@ -252,9 +252,10 @@ def test_example_runs(example: str, database: Path, tmp_path: Path) -> None:
 
 def test_wheel_carries_the_library(tmp_path: Path, database: Path) -> None:
     # In a copy: setuptools builds beside its sources.
-    subprocess.run(["cp", "-r", CLIENT / "src", CLIENT / "pyproject.toml", CLIENT / "setup.py", CLIENT / "README.md", tmp_path], check=True)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", tmp_path, tmp_path]
+    sources = [CLIENT / name for name in ("src", "pyproject.toml", "setup.py", "README.md")]
+    subprocess.run(["cp", "-r", *sources, tmp_path], check=True)
+    pip: List[Any] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build: List[Any] = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", tmp_path, tmp_path]
     subprocess.run([*pip, *build], check=True, env={**os.environ, "PYTHONPATH": ""})
     (wheel,) = tmp_path.glob("lb_backup-*-py3-none-linux_*.whl")
     venv.create(tmp_path / "venv")

@@ -36,7 +36,7 @@ def fields_of(entry: str) -> "set[str]":
 
 
 def test_flags_are_those_of_the_manual() -> None:
-    documented = {"--" + name for name in re.findall(r"Fl -([a-z][a-z-]+)", MANUAL)}
+    documented = {"--" + name for name in re.findall(r"\bFl (?:\w , )?-([a-z][a-z-]+)", MANUAL)}
     (commands,) = [one for one in _tool._parser()._actions if isinstance(one.choices, dict)]
     mine = {flag for flag in _tool._parser()._option_string_actions if flag.startswith("--")}
     for command in (commands.choices or {}).values():

@@ -7,7 +7,7 @@ import os
 import threading
 from ctypes import POINTER, c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any, Optional, Type, TypeVar, Union
+from typing import Any, Dict, List, Optional, Tuple, Type, TypeVar, Union
 
 ABI_VERSION = 0
 LIBRARY_NAME = f"liblb_backup.so.{ABI_VERSION}"
@@ -205,7 +205,7 @@ STRUCTURES = (
 )
 
 # What each function takes and returns; lb_status is an int32_t.
-FUNCTIONS = {
+FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "lb_backup_start": (
         c_int32,
         [c_char_p, c_char_p, POINTER(lb_backup_options), POINTER(Handle), POINTER(lb_error)],
