@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# clients/python/test.sh: every check of the Python client, against the library that LB_BACKUP_LIBRARY names (an absolute
-# path). LB_BACKUP_HOOKS_LIBRARY names the one with test switches: then the hazard itself is shown, too. The network is
-# asked only for packages that build/clients/python lacks.
+# clients/python/test.sh: every check of the Python client, against the library that LB_BACKUP_LIBRARY names (an
+# absolute path). LB_BACKUP_HOOKS_LIBRARY names the one with test switches: then the hazard itself is shown, too. The
+# network is asked only for packages that build/clients/python lacks.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -12,10 +12,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 work=$(realpath -m ../../build/clients/python)
 python=$work/venv/bin/python3
 # Copied last, the list says that all of it is installed.
-if ! cmp -s requirements.txt "$work/requirements.txt" || ! "$python" -c 'import mypy, pytest, setuptools, tqdm' 2>/dev/null; then
+if ! cmp -s requirements.txt "$work/requirements.txt" ||
+    ! "$python" -c 'import mypy, pytest, setuptools, tqdm, xdist' 2>/dev/null; then
     rm -rf "$work"
     python3 -m venv "$work/venv"
-    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt
+    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+        -r requirements.txt
     cp requirements.txt "$work/requirements.txt"
 fi
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$PWD/src
@@ -30,4 +32,5 @@ if ! wait "$types" || [ "$tests" -ne 0 ]; then
     echo "clients/python: failed"
     exit 1
 fi
-echo "clients/python: $("$python" --version), $(sed -n 's/^Success: no issues found in \(.*\)/\1 type-checked/p' "$temporary/types"), $(tail -n 1 "$temporary/tests.log")"
+checked=$(sed -n 's/^Success: no issues found in \(.*\)/\1 type-checked/p' "$temporary/types")
+echo "clients/python: $("$python" --version), $checked, $(tail -n 1 "$temporary/tests.log")"

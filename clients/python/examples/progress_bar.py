@@ -1,6 +1,7 @@
 """progress_bar.py SOURCE DEST: a backup with a progress bar, which Ctrl-C cancels. With tqdm if that is installed."""
 
 import sys
+from typing import Any
 
 import lb_backup
 
@@ -15,13 +16,17 @@ class Bar:
         print(f"\r{progress.phase.name.lower():11} [{bar}] {progress.percent:5.1f} % {left}", end="", file=sys.stderr)
 
 
-def main(source: str, dest: str) -> int:
+def bar() -> Any:
     try:
         from tqdm import tqdm
     except ImportError:
-        tqdm = None
+        return Bar()
+    return tqdm
+
+
+def main(source: str, dest: str) -> int:
     try:
-        result = lb_backup.backup(source, dest, progress=tqdm or Bar())
+        result = lb_backup.backup(source, dest, progress=bar())
     except lb_backup.Error as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

@@ -37,12 +37,12 @@ def fields_of(entry: str) -> "set[str]":
 
 def test_flags_are_those_of_the_manual() -> None:
     documented = {"--" + name for name in re.findall(r"\bFl (?:\w , )?-([a-z][a-z-]+)", MANUAL)}
-    (commands,) = [one for one in _tool._parser()._actions if isinstance(one.choices, dict)]
+    (commands,) = [one.choices for one in _tool._parser()._actions if isinstance(one.choices, dict)]
     mine = {flag for flag in _tool._parser()._option_string_actions if flag.startswith("--")}
-    for command in (commands.choices or {}).values():
+    for command in commands.values():
         mine |= {flag for flag in command._option_string_actions if flag.startswith("--")}
     assert mine == documented
-    assert set(commands.choices or ()) == {"backup", "restore", "verify", "inspect", "list"}
+    assert set(commands) == {"backup", "restore", "verify", "inspect", "list"}
 
 
 def test_objects_have_the_fields_of_the_manual(database: Path, tmp_path: Path) -> None:

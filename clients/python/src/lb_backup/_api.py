@@ -292,8 +292,8 @@ def backup_connection(
     comes out of here.
 
     Unlike there, ``pages`` and ``sleep`` have no effect, because there is nothing to divide or to pause: the copy is of
-    one snapshot, on threads of its own, and never starts over when somebody commits. ``source`` and a ``target`` that is
-    a connection must be of files. Changes that ``source`` has not committed are not in the copy. A target that exists
+    one snapshot, on threads of its own, and never starts over when somebody commits. ``source``, and a ``target`` that
+    is a connection, must be of files. Changes that ``source`` has not committed are not in the copy. A target that exists
     gets the new content in one transaction, which others who have it open see whole or not at all.
     """
     if progress is not None and not callable(progress):
@@ -375,7 +375,9 @@ def verify(
     return _verify(archive, options).run(progress)
 
 
-def start_verify(archive: PathLike, *, progress: Optional[ProgressLike] = None, **options: Unpack[VerifyOptions]) -> Job:
+def start_verify(
+    archive: PathLike, *, progress: Optional[ProgressLike] = None, **options: Unpack[VerifyOptions]
+) -> Job:
     """Starts a verification and returns at once; ``progress`` as in start_backup()."""
     return _verify(archive, options).start(progress)
 

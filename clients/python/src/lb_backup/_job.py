@@ -66,8 +66,8 @@ _shut_down_at_exit = False  # configure() gave the library a function of ours to
 class Job:
     """A backup, restore or verification that runs on the library's threads.
 
-    Every method may be called by any thread. A job that nobody refers to goes on to its end, like a call submitted to an
-    executor; one that fails then is told to the ``lb_backup`` logger.
+    Every method may be called by any thread. A job that nobody refers to goes on to its end, like a call submitted to
+    an executor; one that fails then is told to the ``lb_backup`` logger.
 
     As a context manager it is over when the block is left: by an exception, it is cancelled; else it is waited for, and
     its error raised, unless that was seen already or the job was cancelled by ``cancel()``. ``async with`` likewise.
@@ -260,7 +260,9 @@ class Job:
 
     # ---- from the start to the end
 
-    def _start(self, function: str, paths: Tuple[bytes, ...], options: Any, observer: Optional[ProgressFunction]) -> None:
+    def _start(
+        self, function: str, paths: Tuple[bytes, ...], options: Any, observer: Optional[ProgressFunction]
+    ) -> None:
         library = _ffi.library()
         self._observer = observer
         options.user_data = self._key

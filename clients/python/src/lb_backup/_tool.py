@@ -11,7 +11,6 @@ import shutil
 import signal
 import stat
 import sys
-import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import FrameType
@@ -19,8 +18,9 @@ from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional, Sequ
 
 import lb_backup
 
-from ._errors import Status, make_error, status_of
-from ._types import ArchiveInfo, Check, Format, JobState, Kind, Phase, Progress, Result
+from . import _ffi
+from ._errors import Status, make_error
+from ._types import ArchiveInfo, Check, Format, Kind, Phase, Progress, Result
 
 NAME = "lbbackup"
 Fields = Dict[str, Any]
@@ -216,7 +216,7 @@ class _Output:
         if self.json:
             told = {
                 "ok": False,
-                "status": f"LB_STATUS_{Status(error.status).name}" if error.status in Status.__members__.values() else "LB_STATUS_UNKNOWN",
+                "status": _ffi.library().lb_status_name(error.status).decode(),
                 "exit_code": code,
                 **fields,
                 "message": str(error),
@@ -629,7 +629,8 @@ def _list(arguments: argparse.Namespace, output: _Output) -> int:
         (one for one in entries if arguments.all or not one.is_other_file), key=lambda one: (one.created, one.name)
     )
     if entries:
-        rows = [["NAME", "KIND", "CREATED", "IMAGE", "FILE", "RATIO", "PAGES", "VERSION"], *(one.row() for one in entries)]
+        heading = ["NAME", "KIND", "CREATED", "IMAGE", "FILE", "RATIO", "PAGES", "VERSION"]
+        rows = [heading, *(one.row() for one in entries)]
         widths = [max(map(len, column)) for column in zip(*rows)]
         for row in rows:
             cells = (c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths)))
@@ -705,7 +706,8 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     rate: Any = {"type": _size, "metavar": "BYTES", "help": "most bytes of the database per second, such as 50M"}
-    lock: Any = {"type": _time, "metavar": "TIME", "help": "how long to wait for a lock, such as 500ms or 1min; 5s unless told"}
+    wait = "how long to wait for a lock, such as 500ms or 1min; 5s unless told"
+    lock: Any = {"type": _time, "metavar": "TIME", "help": wait}
     how: Any = {"choices": ["quick", "full", "none"], "default": "quick"}
 
     one = command("backup", _backup, "back up a database, which may be in use")
@@ -713,14 +715,16 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("DEST", help="the backup to make, compressed if it ends in .zst; or its directory")
     one.add_argument("--replace", action="store_true", help="replace an existing DEST, once the new one is verified")
     one.add_argument("--format", choices=["image", "zstd"], help="plain or compressed, whatever DEST's name")
-    one.add_argument("--level", type=int, choices=range(-7, 20), metavar="N", help="compression: -7 to 19; 3 unless told")
+    levels: Any = {"type": int, "choices": range(-7, 20), "metavar": "N"}
+    one.add_argument("--level", **levels, help="compression: -7 to 19; 3 unless told")
     one.add_argument("--reuse", metavar="ARCHIVE", help="take unchanged parts from this earlier backup")
     one.add_argument("--verify", **how, help="what is done before DEST appears")
     one.add_argument("--no-digest", action="store_true", help="do without the SHA-256 of the backup")
     one.add_argument("--rate", **rate)
-    one.add_argument("--chunk-size", type=_size, metavar="BYTES", help="bytes of a chunk, 64K to 8M; adapts unless told")
+    size: Any = {"type": _size, "metavar": "BYTES"}
+    one.add_argument("--chunk-size", **size, help="bytes of a chunk, 64K to 8M; adapts unless told")
     one.add_argument("--busy-timeout", **lock)
-    one.add_argument("--wal-limit", type=_size, metavar="BYTES", help="give up if SOURCE's -wal file grows by more")
+    one.add_argument("--wal-limit", **size, help="give up if SOURCE's -wal file grows by more")
 
     one = command("restore", _restore, "make a database of a backup")
     one.add_argument("ARCHIVE", help="the backup: .db, .db.zst, or another tool's .zst or .gz")
