@@ -1,0 +1,4 @@
+package lb.backup;
+
+public final class VerifyOptions extends JobOptions<VerifyOptions> {
+}
