@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// What is under test, with the places in the world's tree.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     "error.rs",
     "job/control.rs",
     "job/mod.rs",
@@ -15,17 +15,21 @@ const SOURCES: [&str; 9] = [
     "job/progress.rs",
     "job/report.rs",
     "job/throttle.rs",
+    "runtime/callbacks.rs",
     "runtime/queue.rs",
     "ffi/handles.rs",
 ];
 
 /// In every world, wherever it is found: loom's types for those that it has to watch, and no tests, which are others'.
-const EVERYWHERE: [(&str, &str); 8] = [
+const EVERYWHERE: [(&str, &str); 11] = [
     ("#[cfg(test)]", "#[cfg(any())]"),
     ("use parking_lot::", "use crate::watched::"),
     ("use std::sync::atomic::", "use crate::watched::"),
     // What is shared whole, and never again changed, is not watched.
     ("Arc<dyn Observer>", "std::sync::Arc<dyn Observer>"),
+    ("Arc<dyn Fn", "std::sync::Arc<dyn Fn"),
+    ("Arc::clone(observer)", "observer.clone()"),
+    ("Arc::clone(&watch.observer)", "watch.observer.clone()"),
     ("Arc<str>", "std::sync::Arc<str>"),
     ("use std::sync::{Arc, OnceLock, Weak};", "use crate::watched::{Arc, Weak};\nuse std::sync::OnceLock;"),
     ("use std::sync::Arc;", "use crate::watched::Arc;"),
@@ -43,7 +47,7 @@ const ONCE: [(&str, &str, &str); 6] = [
 ];
 
 /// World, file, what is taken away, what stands there instead.
-const WEAKENED: [(&str, &str, &str, &str); 11] = [
+const WEAKENED: [(&str, &str, &str, &str); 12] = [
     ("nudge_without_the_lock", "job/control.rs", "drop(self.lock.lock());", ""),
     ("finish_wakes_one", "job/mod.rs", "self.advanced.notify_all();", "self.advanced.notify_one();"),
     ("reset_without_fence", "job/progress.rs", "fence(Ordering::Release);", ""),
@@ -84,6 +88,7 @@ const WEAKENED: [(&str, &str, &str, &str); 11] = [
         "// A large one may have waited for that on another thread.\n        self.available.notify_one();",
         "",
     ),
+    ("callbacks_go_when_told_to", "runtime/callbacks.rs", "state.closed && state.expected == 0", "state.closed"),
     ("close_wakes_one", "runtime/queue.rs", "self.available.notify_all();", "self.available.notify_one();"),
 ];
 
@@ -119,7 +124,9 @@ pub mod {world} {{
     #[path = "{root}/error.rs"] pub mod error;
     #[path = "{root}/job/mod.rs"] pub mod job;
     pub mod runtime {{
-        pub use crate::named::{{Observer, Work}};
+        pub use crate::named::Work;
+        pub use callbacks::Observer;
+        #[path = "{root}/runtime/callbacks.rs"] pub mod callbacks;
         #[path = "{root}/runtime/queue.rs"] pub mod queue;
     }}
     pub mod ffi {{

@@ -122,8 +122,8 @@ public:
             if (!wait_until([&] { return record->completed == 1; }, std::chrono::seconds(120)))
                 violation("a job has not ended, or was told " + std::to_string(record->completed) + " times");
             expect(record->ended == 1, "a handle ended " + std::to_string(record->ended) + " times");
-            const bool makes_a_file = record->kind == Kind::backup || record->kind == Kind::replace ||
-                                      record->kind == Kind::restore_new;
+            const bool makes_a_file =
+                record->kind == Kind::backup || record->kind == Kind::replace || record->kind == Kind::restore_new;
             if (makes_a_file && record->outcome == LB_STATUS_OK) expected.insert(record->dest.filename().string());
         }
         for (const auto &removed : removed_) expected.erase(removed);
@@ -198,7 +198,8 @@ private:
         check_handle("progress", *record, ended, status);
         if (status != LB_STATUS_OK) return;
         expect(now.percent >= 0 && now.percent <= 100, "percent out of range");
-        expect((now.percent == 100) == (now.state == LB_JOB_STATE_SUCCEEDED), "100 percent without success, or the reverse");
+        expect((now.percent == 100) == (now.state == LB_JOB_STATE_SUCCEEDED),
+               "100 percent without success, or the reverse");
         expect(now.bytes_done <= now.bytes_total, "more done than there is");
         const auto &last = caller.last[at];
         if (caller.seen[at] == record)
@@ -299,9 +300,10 @@ private:
         auto info = archive_info();
         const auto status = lb_backup_inspect(file.c_str(), &info, nullptr);
         if (status == LB_STATUS_SHUT_DOWN && shutdowns_ > 0) return;
-        expect_one_of("inspect", status, {file == archive_          ? LB_STATUS_OK
-                                          : file == dir_ / "absent" ? LB_STATUS_NOT_FOUND
-                                                                    : LB_STATUS_NOT_A_DATABASE});
+        expect_one_of("inspect", status,
+                      {file == archive_          ? LB_STATUS_OK
+                       : file == dir_ / "absent" ? LB_STATUS_NOT_FOUND
+                                                 : LB_STATUS_NOT_A_DATABASE});
     }
 
     void configure_while_running() {
@@ -363,8 +365,7 @@ private:
         record.completed.fetch_add(1);
     }
 
-    template <class Options>
-    const Options *observed(Options &wanted, Record *record, Caller &caller) {
+    template <class Options> const Options *observed(Options &wanted, Record *record, Caller &caller) {
         wanted.user_data = record;
         wanted.on_complete = on_complete;
         if (caller.once_in(3)) {
@@ -412,17 +413,25 @@ private:
         const auto number = std::to_string(made_.fetch_add(1));
         const char *suffix = caller.once_in(2) ? ".db" : ".db.zst";
         switch (caller.below(8)) {
-            case 0:
-            case 1:
-            case 2: record->kind = Kind::backup, record->dest = out_ / ("backup_" + number + suffix); break;
-            case 3:
-            case 4:
-                record->kind = Kind::replace;
-                record->dest = out_ / ("shared_" + std::to_string(caller.below(shared_names)) + ".db.zst");
-                break;
-            case 5: record->kind = Kind::restore_new, record->dest = out_ / ("restored_" + number + ".db"); break;
-            case 6: record->kind = Kind::restore_live, record->dest = live_; break;
-            default: record->kind = Kind::verify; break;
+        case 0:
+        case 1:
+        case 2:
+            record->kind = Kind::backup, record->dest = out_ / ("backup_" + number + suffix);
+            break;
+        case 3:
+        case 4:
+            record->kind = Kind::replace;
+            record->dest = out_ / ("shared_" + std::to_string(caller.below(shared_names)) + ".db.zst");
+            break;
+        case 5:
+            record->kind = Kind::restore_new, record->dest = out_ / ("restored_" + number + ".db");
+            break;
+        case 6:
+            record->kind = Kind::restore_live, record->dest = live_;
+            break;
+        default:
+            record->kind = Kind::verify;
+            break;
         }
         const std::lock_guard<std::mutex> hold(mutex_);
         known_.insert(record);
@@ -452,8 +461,7 @@ private:
     }
 
     /// A count that stays the same for a moment: what a job used may go a little after the job.
-    template <class Count>
-    static std::size_t settled(Count count) {
+    template <class Count> static std::size_t settled(Count count) {
         std::size_t last = count();
         int same = 0;
         wait_until([&] {
@@ -465,8 +473,7 @@ private:
         return last;
     }
 
-    template <class Count>
-    static void same(const std::string &what, Count count, std::size_t before) {
+    template <class Count> static void same(const std::string &what, Count count, std::size_t before) {
         if (!wait_until([&] { return count() == before; }))
             violation(std::to_string(count()) + " " + what + ", were " + std::to_string(before));
     }

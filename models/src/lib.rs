@@ -65,6 +65,7 @@ mod holds {
         a_cancel_ends_every_wait;
         every_waiter_is_woken_with_the_outcome;
         a_job_that_is_taken_cancelled_and_shut_down_ends_once;
+        a_job_that_is_cancelled_during_a_shutdown_is_told;
         a_job_is_joined_or_released_never_both;
         progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
         a_used_slot_is_given_on_after_its_jobs_last_write;
@@ -95,6 +96,7 @@ mod fails {
     fail! {
         nudge_without_the_lock: no_nudge_is_lost_between_look_and_sleep;
         finish_wakes_one: every_waiter_is_woken_with_the_outcome;
+        callbacks_go_when_told_to: a_job_that_is_cancelled_during_a_shutdown_is_told;
         reset_without_fence: progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
         look_without_fence: progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
         reuse_without_fence: a_used_slot_is_given_on_after_its_jobs_last_write;

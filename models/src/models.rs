@@ -5,7 +5,8 @@ use super::callbacks::UserData;
 use super::handles::Table;
 use super::types::lb_job;
 use crate::error::{Error, Result};
-use crate::job::{Control, Job, JobState, Progress, Report};
+use crate::job::{Control, Job, JobState, Outcome, Progress, ProgressSnapshot, Report};
+use crate::runtime::callbacks::{Callbacks, Observer};
 use crate::runtime::queue::{Entry, Queue};
 use crate::watched::{Arc, AtomicUsize, Ordering};
 use loom::thread;
@@ -79,6 +80,39 @@ pub fn a_job_that_is_taken_cancelled_and_shut_down_ends_once() {
     let state = job.progress.look().state;
     assert_eq!(state, if outcome.result.is_ok() { JobState::Succeeded } else { JobState::Cancelled });
     worker.join().unwrap();
+    canceller.join().unwrap();
+}
+
+/// `lb_backup_cancel` has taken a job off the queue when `lb_shutdown` lets the callback thread go: that stays until the
+/// job is told.
+pub fn a_job_that_is_cancelled_during_a_shutdown_is_told() {
+    struct Silent;
+    impl Observer for Silent {
+        fn interval(&self) -> Option<Duration> {
+            None
+        }
+        fn progress(&self, _: &ProgressSnapshot) {}
+        fn complete(&self, _: &Outcome) {}
+    }
+    let (queue, callbacks, job) = (Arc::new(Queue::new(1, 1)), Arc::new(Callbacks::new(None)), lone_job());
+    callbacks.expect();
+    queue.push(Entry { observer: Some(std::sync::Arc::new(Silent)), ..entry(&job, false) }).unwrap();
+    let callback_thread = {
+        let callbacks = Arc::clone(&callbacks);
+        thread::spawn(move || callbacks.run())
+    };
+    let end = |callbacks: &Callbacks, entry: Entry| {
+        entry.job.end(Err(Error::cancelled()), Report::default());
+        callbacks.end(entry.job, entry.observer.unwrap());
+    };
+    let canceller = {
+        let (queue, callbacks, job) = (Arc::clone(&queue), Arc::clone(&callbacks), Arc::clone(&job));
+        thread::spawn(move || queue.remove(&job).into_iter().for_each(|entry| end(&callbacks, entry)))
+    };
+    queue.close().into_iter().for_each(|entry| end(&callbacks, entry));
+    callbacks.close();
+    assert!(job.wait(None).is_some());
+    callback_thread.join().unwrap();
     canceller.join().unwrap();
 }
 

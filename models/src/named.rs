@@ -2,8 +2,6 @@
 
 use std::ffi::c_void;
 
-pub trait Observer: Send + Sync {}
-
 pub type Work = Box<dyn FnOnce() + Send>;
 
 #[derive(Clone, Copy)]
