@@ -18,7 +18,9 @@ class Planted : public ApiTest {
 protected:
     void SetUp() override {
         ApiTest::SetUp();
-        make_database(victim, another());
+        auto in_one_file = another();
+        in_one_file.journal_mode = "DELETE";
+        make_database(victim, in_one_file);
         victim_bytes = read_file(victim);
         fs::create_directory(elsewhere);
     }
