@@ -42,8 +42,10 @@ fn every_source_is_the_public_registry() {
     let lock = committed("Cargo.lock");
     let sources: Vec<_> = lock.lines().filter_map(|line| line.strip_prefix("source = ")).collect();
     assert!(sources.len() > 30, "not understood: {sources:?}");
-    let foreign: Vec<_> =
-        sources.iter().filter(|source| **source != r#""registry+https://github.com/rust-lang/crates.io-index""#).collect();
+    let foreign: Vec<_> = sources
+        .iter()
+        .filter(|source| **source != r#""registry+https://github.com/rust-lang/crates.io-index""#)
+        .collect();
     assert!(foreign.is_empty(), "{foreign:?}");
     assert_eq!(lock.matches("\nchecksum = ").count(), sources.len(), "each has a checksum");
 }
