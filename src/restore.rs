@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::ffi::OsStr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,15 +50,12 @@ impl Operation for Request {
                 let message = format!("the destination {:?} exists already", self.dest);
                 return Err(Error::new(Status::AlreadyExists, message));
             }
-            Ok(dest) if FileType::from_raw_mode(dest.st_mode) != FileType::RegularFile => {
-                let message = format!("the destination {:?} exists and is not a regular file", self.dest);
-                return Err(Error::new(Status::AlreadyExists, message));
-            }
             Ok(_) => {
+                source::stat_destination(&self.dest)?;
                 source::check_path(&self.dest, "dest_path")?;
                 self.check_keep_previous()?;
             }
-            Err(_) => self.check_leftovers()?,
+            Err(_) => self.check_leftovers(CWD, self.dest.as_os_str())?,
         }
         Ok(u64::try_from(archive.st_size).unwrap_or_default())
     }
@@ -90,10 +88,11 @@ impl Operation for Request {
 
 impl Request {
     /// What a database that is gone has left beside its name: SQLite would replay it onto the new one.
-    fn check_leftovers(&self) -> Result<()> {
+    fn check_leftovers(&self, directory: impl AsFd, name: &OsStr) -> Result<()> {
         for suffix in SIDECARS {
-            let leftover = with_suffix(self.dest.as_os_str(), suffix);
-            if self.existing == Existing::Refuse && statat(CWD, &leftover, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            let present = statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW).is_ok();
+            if self.existing == Existing::Refuse && present {
+                let leftover = with_suffix(self.dest.as_os_str(), suffix);
                 let message =
                     format!("{leftover:?} exists without its database and would be replayed onto the destination");
                 return Err(Error::new(Status::AlreadyExists, message));
@@ -208,7 +207,7 @@ fn restore_to_new(
     name: &OsStr,
 ) -> Result<()> {
     let job = &context.job;
-    let mode = copied_mode(archive.stat(), file)?;
+    let mode = copied_mode(&request.archive, archive.stat(), file)?;
     let judged = request.judged(archive.kind());
     job.progress.set_phase(Phase::Restoring);
     // What SQLite is about to read through need not be read back, and better stays in memory until then.
@@ -228,23 +227,13 @@ fn restore_to_new(
         clock.lap(&mut report.verifying);
     }
     job.control.check()?;
-    request.check_leftovers()?;
-    remove_leftovers(&request.dest)?;
+    request.check_leftovers(&**file.directory(), name)?;
+    // At the last moment: whoever opens the new file must not find them.
+    for suffix in SIDECARS {
+        file.directory().remove(&with_suffix(name, suffix))?;
+    }
     file.publish(name, Existing::Refuse)?;
     clock.lap(&mut report.syncing);
-    Ok(())
-}
-
-/// At the last moment: whoever opens the new file must not find them.
-fn remove_leftovers(dest: &Path) -> Result<()> {
-    for suffix in SIDECARS {
-        let leftover = PathBuf::from(with_suffix(dest.as_os_str(), suffix));
-        match std::fs::remove_file(&leftover) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::os("cannot remove", &leftover, error)),
-        }
-    }
     Ok(())
 }
 
@@ -276,10 +265,10 @@ fn restore_in_place(
             archive.write(context, report, file, &mut output)?;
             let bytes = output.finish(report)?.bytes;
             report.set_image_bytes(bytes);
-            let path = file.hidden_path()?;
-            let input = Input::open(&path).map_err(|damage| damage.note(report))?;
+            let input = Input::open_as(&file.descriptor_path()?, &request.archive);
+            let input = input.map_err(|damage| damage.note(report))?;
             let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
-            replace_by_file(request, context, report, judged, (&mut image, &path))
+            replace_by_file(request, context, report, judged, (&mut image, &file.hidden_path()?))
         }),
     }
 }

@@ -39,6 +39,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* ---- whose call ---- */
@@ -258,6 +259,9 @@ DOOR(FAULTS_STAT, int, statx, -1, (int at, const char *path, int flags, unsigned
 DOOR(FAULTS_LIST, DIR *, fdopendir, NULL, (int fd), (fd))
 DOOR(FAULTS_LIST, struct dirent64 *, readdir64, NULL, (DIR * stream), (stream))
 DOOR(FAULTS_MODE, int, fchmod, -1, (int fd, mode_t mode), (fd, mode))
+DOOR(FAULTS_MODE, ssize_t, getxattr, -1, (const char *path, const char *name, void *value, size_t size),
+     (path, name, value, size))
+DOOR(FAULTS_MODE, int, fremovexattr, -1, (int fd, const char *name), (fd, name))
 DOOR(FAULTS_MODE, int, fchown, -1, (int fd, uid_t user, gid_t group), (fd, user, group))
 DOOR(FAULTS_ACCESS, int, access, -1, (const char *path, int mode), (path, mode))
 DOOR(FAULTS_ACCESS, int, faccessat, -1, (int at, const char *path, int mode, int flags), (at, path, mode, flags))

@@ -6,7 +6,7 @@ use super::buffer::Buffers;
 use super::hash;
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Report, Stopwatch};
-use crate::runtime::{Context, Window, write_out};
+use crate::runtime::{Context, GuardedFile, Window, write_out};
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::num::NonZeroU64;
@@ -53,7 +53,7 @@ struct Stretch {
 /// The stretches of one file.
 pub(super) struct Settling<'a> {
     context: &'a Context,
-    file: Arc<File>,
+    file: Arc<GuardedFile>,
     path: Arc<Path>,
     read_back: ReadBack,
     counted: bool,
@@ -71,7 +71,7 @@ struct Settled {
 impl<'a> Settling<'a> {
     pub(super) fn new(
         context: &'a Context,
-        file: &Arc<File>,
+        file: &Arc<GuardedFile>,
         path: &Path,
         read_back: ReadBack,
         counted: bool,

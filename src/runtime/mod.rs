@@ -8,7 +8,7 @@ mod pool;
 mod queue;
 
 pub use callbacks::{LogLevel, LogSink, Observer, in_callback, is_completing};
-pub use descriptors::{Connection, ReadFile};
+pub use descriptors::{Connection, GuardedFile};
 pub use isolation::disk::write_out;
 pub use isolation::fork::in_child;
 pub use pool::{Pool, Window};

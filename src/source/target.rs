@@ -4,7 +4,7 @@
 
 use super::integrity::open_immutable;
 use super::raw::Which;
-use super::{Access, LOCK_BYTE, Opened, Snapshot, error_of, raw, stat_file};
+use super::{Access, LOCK_BYTE, Opened, PAGE_TABLE, Snapshot, error_of, raw, stat_destination};
 use crate::error::{Error, Result, Status};
 use crate::job::{Control, Job, patiently};
 use rusqlite::backup::{Backup, StepResult};
@@ -254,7 +254,7 @@ impl Target {
 
 /// True if a database's schema cookie is this one; false if that cannot be told. Rolls back what was not committed.
 fn has_cookie(path: &Path, cookie: i32) -> bool {
-    let stat = stat_file(path, Access::Write.what());
+    let stat = stat_destination(path);
     let now = stat.and_then(|stat| Opened::open(path, &stat, Access::Write, None)).ok();
     let read = |now: Opened| now.query_row("PRAGMA schema_version", [], |row| row.get::<_, i32>(0)).ok();
     now.and_then(read) == Some(cookie)
@@ -269,7 +269,7 @@ fn has_layout_of(image: &Connection, path: &Path) -> bool {
         raw::read_at(connection, Which::Database, &mut header, 0).ok()?;
         Some(Layout::of(&header))
     };
-    let stat = stat_file(path, Access::Write.what());
+    let stat = stat_destination(path);
     let now = stat.and_then(|stat| Opened::open(path, &stat, Access::Write, None)).ok();
     now.and_then(|now| layout(&now)).is_some_and(|now| layout(image) == Some(now))
 }
@@ -365,7 +365,7 @@ impl JournalMode {
 
     /// By a connection of its own: one that has read a schema in one text encoding refuses the next in another.
     fn try_settle(&self) -> Result<()> {
-        let connection = Opened::open(&self.path, &stat_file(&self.path, Access::Write.what())?, Access::Write, None)?;
+        let connection = Opened::open(&self.path, &stat_destination(&self.path)?, Access::Write, None)?;
         let wanted = if self.was_wal { "wal" } else { "delete" };
         let mode = set_journal_mode(&connection, wanted)
             .map_err(|error| error_of(&connection, "cannot set the journal mode of", &self.path, error))?;
@@ -389,7 +389,7 @@ impl Drop for JournalMode {
 fn page_writer(snapshot: &Snapshot) -> Result<Statement<'_>> {
     snapshot
         .connection
-        .prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")
+        .prepare(&format!("INSERT INTO {PAGE_TABLE}(pgno, data) VALUES (?1, ?2)"))
         .map_err(|error| snapshot.sqlite_error("cannot write pages of", error))
 }
 
