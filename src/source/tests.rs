@@ -237,7 +237,8 @@ fn a_link_between_the_look_and_the_opening_leads_to_no_other_database() {
     }
     let stat = stat_destination(&path).unwrap();
     drop(Opened::open(&path, &stat, Access::Write, None).unwrap());
-    std::fs::remove_file(&path).unwrap();
+    // Kept, so that no later file gets its inode's number.
+    std::fs::rename(&path, directory.path().join("before.db")).unwrap();
     std::os::unix::fs::symlink("victim.db", &path).unwrap();
     assert_eq!(Opened::open(&path, &stat, Access::Write, None).err().unwrap().status, Status::SourceChanged);
     std::fs::remove_file(&path).unwrap();
