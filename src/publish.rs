@@ -125,7 +125,8 @@ impl Directory {
         unlinkat(&self.fd, name, AtFlags::empty())
     }
 
-    fn sync(&self) -> Result<()> {
+    /// Makes durable what has happened to names.
+    pub fn sync(&self) -> Result<()> {
         match fsync(&self.fd) {
             // Some file systems have no fsync for directories; their names are as durable as they get.
             Ok(()) | Err(Errno::INVAL) => Ok(()),

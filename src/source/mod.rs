@@ -374,7 +374,9 @@ fn set_up(connection: &mut Connection, job: Option<&Arc<Job>>, access: Access) -
     // No mapped pages: a file that is truncated under us must be an error, not a SIGBUS in the host.
     connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")?;
     if writing {
-        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+        // Extra: a journal whose removal is not on the disk comes back after a power loss, and undoes what was committed
+        // (<https://sqlite.org/pragma.html#pragma_synchronous>).
+        connection.execute_batch("PRAGMA synchronous = EXTRA; PRAGMA wal_autocheckpoint = 0;")?;
     } else {
         connection.execute_batch("PRAGMA query_only = ON;")?;
     }
