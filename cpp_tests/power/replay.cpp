@@ -16,8 +16,8 @@ namespace {
 struct Asked {
     unsigned seed = 20260;
     std::string scene;
-    std::size_t draws = 6;
-    std::size_t states = SIZE_MAX;  // most of a scene, chosen by the seed
+    std::size_t draws = 6;          // random fates for each choice of names, at each event
+    std::size_t states = SIZE_MAX;  // most of a scene before its success, chosen by the seed
     Dropped dropped;
     bool complaints_expected = false;
     bool verbose = false;
@@ -65,19 +65,21 @@ public:
 
     Tally run() {
         tally_.events = events_.size();
+        if (asked_.verbose)
+            for (std::size_t i = 0; i < events_.size(); ++i) print_event(i);
         if (asked_.states == SIZE_MAX) {
             for_each([&](const State &state, bool succeeded) { look(state, succeeded); });
             return tally_;
         }
         // The same states come a second time, in the same order.
         std::size_t all = 0;
-        for_each([&](const State &, bool) { ++all; });
+        for_each([&](const State &, bool succeeded) { all += succeeded ? 0 : 1; });
         std::vector<bool> chosen(all);
         std::fill_n(chosen.begin(), std::min(all, asked_.states), true);
         std::shuffle(chosen.begin(), chosen.end(), Random(asked_.seed));
         std::size_t at = 0;
         for_each([&](const State &state, bool succeeded) {
-            if (chosen[at++]) look(state, succeeded);
+            if (succeeded || chosen[at++]) look(state, succeeded);
         });
         return tally_;
     }
@@ -93,6 +95,8 @@ private:
                 expect(seen.count(name) == 1 && seen.at(name) == read_file(out / name),
                        "the record misses something of " + name);
         for (const auto &[name, bytes] : seen) expect(fs::exists(out / name), "the record has too much: " + name);
+        const auto is_success = [](const recorded &event) { return event.kind == RECORDED_SUCCESS; };
+        expect(std::any_of(events_.begin(), events_.end(), is_success), "the record misses the job's success");
     }
 
     /// Each distinct state once, before success and after.
@@ -101,8 +105,10 @@ private:
         power::Directory directory(*start_);
         std::unordered_set<std::size_t> known, known_after;
         bool succeeded = false;
+        // Where little happens, more of it is tried.
+        const auto draws = events_.size() < 100 ? 4 * asked_.draws : asked_.draws;
         const auto visit_all = [&] {
-            directory.for_each_state(asked_.draws, random, [&](const State &state) {
+            directory.for_each_state(draws, random, [&](const State &state) {
                 const auto hash = hash_of(state);
                 const bool is_new = known.insert(hash).second;
                 if (succeeded ? known_after.insert(hash).second : is_new) visit(state, succeeded);
@@ -111,9 +117,17 @@ private:
         visit_all();
         for (at_ = 0; at_ < events_.size(); ++at_) {
             succeeded |= events_[at_].kind == RECORDED_SUCCESS;
-            if (directory.apply(events_[at_])) visit_all();
+            if (directory.apply(events_[at_]) && is_worth_a_look()) visit_all();
         }
         tally_.states = known.size();
+    }
+
+    /// In a large scene: before and after what is no writing, and now and then.
+    bool is_worth_a_look() const {
+        const auto is_writing = [&](std::size_t at) {
+            return at < events_.size() && events_[at].kind == RECORDED_WRITE;
+        };
+        return !named_.large || !is_writing(at_) || !is_writing(at_ + 1) || at_ % 80 == 0;
     }
 
     void look(const State &state, bool succeeded) {
@@ -130,14 +144,17 @@ private:
         fs::remove_all(found);
     }
 
+    void print_event(std::size_t at) const {
+        const auto &event = events_[at];
+        std::printf("    %zu: %s %s %s inode %llu offset %llu length %llu\n", at + 1, name_of(event.kind), event.name,
+                    event.other, static_cast<unsigned long long>(event.inode),
+                    static_cast<unsigned long long>(event.offset), static_cast<unsigned long long>(event.length));
+    }
+
     void complain(const char *what, const State &state, bool succeeded) const {
         std::printf("%s: power lost after event %zu of %zu%s: %s\n", named_.name.c_str(), at_ + 1, events_.size(),
                     succeeded ? ", after success" : "", what);
-        for (std::size_t i = at_ < 8 ? 0 : at_ - 8; i <= at_ && i < events_.size(); ++i)
-            std::printf("    %zu: %s %s %s inode %llu offset %llu length %llu\n", i + 1, name_of(events_[i].kind),
-                        events_[i].name, events_[i].other, static_cast<unsigned long long>(events_[i].inode),
-                        static_cast<unsigned long long>(events_[i].offset),
-                        static_cast<unsigned long long>(events_[i].length));
+        for (std::size_t i = at_ < 8 ? 0 : at_ - 8; i <= at_ && i < events_.size(); ++i) print_event(i);
         for (const auto &[name, bytes] : state) std::printf("    found %s, %zu bytes\n", name.c_str(), bytes.size());
         std::fflush(stdout);
     }

@@ -43,7 +43,7 @@ public:
         // Nobody else's business.
         write_file(out / "notes.txt", "not ours");
         write_file(out / ".lb_backup-notes.tmp", "not ours either");
-        make_database(small_, small("DELETE", 9));
+        make_database(small_, sized("DELETE", 9));
         small_content_ = sound_content(small_);
     }
     Scene(const Scene &) = delete;
@@ -71,19 +71,19 @@ protected:
     const fs::path source = dir_ / "game.db";
     const fs::path out = dir_ / "out";
 
-    static DatabaseOptions small(const std::string &journal_mode, int seed, int page_size = 4096) {
+    static DatabaseOptions sized(const std::string &journal_mode, int seed, int page_size = 4096, int rows = 60) {
         DatabaseOptions wanted;
         wanted.journal_mode = journal_mode;
         wanted.page_size = page_size;
-        wanted.rows = 60;
-        wanted.bytes = 60'000;
+        wanted.rows = rows;
+        wanted.bytes = rows * 1000;
         wanted.seed = seed;
         return wanted;
     }
 
     /// A source, in WAL mode with commits in the log.
-    void take_source(const std::string &journal_mode) {
-        make_database(source, small(journal_mode, 1));
+    void take_source(const std::string &journal_mode, int page_size = 4096, int rows = 60) {
+        make_database(source, sized(journal_mode, 1, page_size, rows));
         host_.emplace(source);
         host_->exec("PRAGMA wal_autocheckpoint = 0");
         host_->exec("UPDATE moves SET bid = 'in the log' WHERE id % 7 = 0");
@@ -170,7 +170,7 @@ public:
         auto outcome = Outcome::absent;
         if (!fs::exists(found / name)) {
             expect(earlier_.empty(), "the earlier backup is gone");
-        } else if (const auto bytes = read_file(found / name); bytes == earlier_) {
+        } else if (const auto bytes = read_file(found / name); !earlier_.empty() && bytes == earlier_) {
             outcome = Outcome::old;
         } else {
             expect(bytes == made_, "the backup is neither the old one nor the new one");
@@ -242,7 +242,7 @@ private:
     /// A log, or a journal, that whoever opens the name would replay.
     void leave_behind(const std::string &suffix) const {
         const auto kept = directory() / "leftover";
-        make_database(dest, small(suffix == "-wal" ? "WAL" : "DELETE", 3));
+        make_database(dest, sized(suffix == "-wal" ? "WAL" : "DELETE", 3));
         {
             Db gone(dest);
             gone.exec("PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 5");
@@ -266,25 +266,27 @@ public:
         const char *journal_mode;  // of the live database
         const char *archive;
         const char *keeping = nullptr;
-        bool open = true;      // by the host
-        int page_size = 4096;  // of the live database; another than 4096 means another layout
         std::uint32_t verify = LB_VERIFY_QUICK;
-        bool empty = false;  // the live database is an empty file
+        enum { in_use, with_commits_in_its_log, at_rest, empty } condition = in_use;
+        int page_size = 4096;  // of both
+        int rows = 60;
+        bool other_layout = false;  // the live database has pages of a quarter of that
     };
 
     explicit LiveScene(const Shape &shape) : shape_(shape), archive(directory() / shape.archive) {
-        take_source("WAL");
+        take_source("WAL", shape.page_size, shape.rows);
         take_archive(archive);
-        if (shape.empty) {
+        if (shape.condition == Shape::empty) {
             write_file(dest, "");
             old_content_ = content_hash(dest);
         } else {
-            make_database(dest, small(shape.journal_mode, 2, shape.page_size));
+            const auto page_size = shape.other_layout ? shape.page_size / 4 : shape.page_size;
+            make_database(dest, sized(shape.journal_mode, 2, page_size, shape.rows));
             player_.emplace(dest);
-            // What the log holds is in the database, too.
-            player_->exec("PRAGMA wal_autocheckpoint = 0; UPDATE players SET rating = 7; PRAGMA wal_checkpoint");
+            player_->exec("PRAGMA wal_autocheckpoint = 0; UPDATE players SET rating = 7");
+            if (shape.condition == Shape::in_use) player_->exec("PRAGMA wal_checkpoint");
             old_content_ = content_hash(*player_);
-            if (!shape.open) player_.reset();
+            if (shape.condition == Shape::at_rest) player_.reset();
         }
         wanted.existing = LB_EXISTING_REPLACE;
         wanted.verify = shape.verify;
@@ -301,9 +303,9 @@ public:
         host_.reset();
     }
     std::vector<std::string> fleeting() const override {
-        // In WAL mode without synchronous=FULL the host syncs nothing before a checkpoint, and its directory never.
-        return shape_.open && shape_.page_size == 4096 ? std::vector<std::string>{"live.db-wal"}
-                                                       : std::vector<std::string>{};
+        // In WAL mode without synchronous=FULL a host syncs nothing before a checkpoint. What this log holds the database
+        // has, too: the log may be gone.
+        return shape_.condition == Shape::in_use ? std::vector<std::string>{"live.db-wal"} : std::vector<std::string>{};
     }
 
     Outcome judge(const fs::path &found, bool succeeded, bool library_first) override {
@@ -365,6 +367,7 @@ private:
 struct Named {
     std::string name;
     unsigned lacking;  // what the file system is made to lack
+    bool large;        // not every event is worth a look
     std::function<std::unique_ptr<Scene>()> make;
 };
 
@@ -372,16 +375,15 @@ inline std::vector<Named> every_scene() {
     std::vector<Named> scenes;
     constexpr auto full = LB_VERIFY_FULL, quick = LB_VERIFY_QUICK;
     constexpr unsigned no_names = RECORDER_NO_NAMELESS_FILES, plain_posix = no_names | RECORDER_NO_RENAME_FLAGS;
-    const auto backup = [&](const char *name, BackupScene::Shape shape, unsigned lacking = 0) {
-        scenes.push_back(
-            {std::string("backup ") + name, lacking, [=] { return std::make_unique<BackupScene>(shape); }});
+    const auto backup = [&](const std::string &name, BackupScene::Shape shape, unsigned lacking = 0) {
+        scenes.push_back({"backup " + name, lacking, false, [=] { return std::make_unique<BackupScene>(shape); }});
     };
-    const auto restore = [&](const char *name, RestoreScene::Shape shape, unsigned lacking = 0) {
-        scenes.push_back(
-            {std::string("restore ") + name, lacking, [=] { return std::make_unique<RestoreScene>(shape); }});
+    const auto restore = [&](const std::string &name, RestoreScene::Shape shape, unsigned lacking = 0) {
+        scenes.push_back({"restore " + name, lacking, false, [=] { return std::make_unique<RestoreScene>(shape); }});
     };
-    const auto live = [&](const char *name, LiveScene::Shape shape, unsigned lacking = 0) {
-        scenes.push_back({std::string("live ") + name, lacking, [=] { return std::make_unique<LiveScene>(shape); }});
+    const auto live = [&](const std::string &name, LiveScene::Shape shape, unsigned lacking = 0) {
+        const bool large = shape.rows > 1000;
+        scenes.push_back({"live " + name, lacking, large, [=] { return std::make_unique<LiveScene>(shape); }});
     };
     for (const std::string mode : {"WAL", "DELETE"})
         for (const std::string name : {"new.db", "new.db.zst"})
@@ -389,9 +391,9 @@ inline std::vector<Named> every_scene() {
                 const auto what = mode + " to " + name + (replacing ? ", replacing" : "");
                 const BackupScene::Shape shape{mode == "WAL" ? "WAL" : "DELETE",
                                                name == "new.db" ? "new.db" : "new.db.zst", replacing};
-                backup(what.c_str(), shape);
-                backup((what + ", hidden names").c_str(), shape, no_names);
-                backup((what + ", plain renames").c_str(), shape, plain_posix);
+                backup(what, shape);
+                backup(what + ", hidden names", shape, no_names);
+                backup(what + ", plain renames", shape, plain_posix);
             }
     backup("WAL to new.db.zst, reusing", {"WAL", "new.db.zst", false, true});
     backup("WAL to new.db.zst, replacing what it reuses", {"WAL", "new.db.zst", true, true, full});
@@ -405,19 +407,24 @@ inline std::vector<Named> every_scene() {
     restore("archive beside an old log", {"archive.db.zst", quick, "-wal"});
     restore("archive beside an old journal", {"archive.db.zst", quick, "-journal"});
     restore("archive beside an old log, plain renames", {"archive.db.zst", quick, "-wal"}, plain_posix);
+    using Shape = LiveScene::Shape;
     live("WAL", {"WAL", "archive.db.zst"});
     live("WAL, plain file", {"WAL", "archive.db"});
     live("WAL, keeping", {"WAL", "archive.db.zst", "kept.db.zst"});
-    live("WAL, keeping plain", {"WAL", "archive.db.zst", "kept.db", true, 4096, full});
-    live("WAL, nobody's", {"WAL", "archive.db.zst", nullptr, false});
+    live("WAL, keeping plain", {"WAL", "archive.db.zst", "kept.db", full});
+    live("WAL, commits in the log", {"WAL", "archive.db.zst", "kept.db", quick, Shape::with_commits_in_its_log});
+    live("WAL, nobody's", {"WAL", "archive.db.zst", nullptr, quick, Shape::at_rest});
     live("DELETE", {"DELETE", "archive.db.zst"});
     live("DELETE, plain file", {"DELETE", "archive.db"});
     live("DELETE, keeping", {"DELETE", "archive.db.zst", "kept.db.zst"});
     live("DELETE, keeping, plain renames", {"DELETE", "archive.db.zst", "kept.db.zst"}, plain_posix);
     live("PERSIST", {"PERSIST", "archive.db.zst"});
-    live("WAL, other layout", {"WAL", "archive.db.zst", "kept.db.zst", false, 1024});
-    live("DELETE, other layout", {"DELETE", "archive.db.zst", "kept.db.zst", false, 1024});
-    live("empty file", {"DELETE", "archive.db.zst", nullptr, false, 4096, quick, true});
+    live("WAL, other layout", {"WAL", "archive.db.zst", "kept.db.zst", quick, Shape::at_rest, 4096, 60, true});
+    live("DELETE, other layout", {"DELETE", "archive.db.zst", "kept.db.zst", quick, Shape::at_rest, 4096, 60, true});
+    live("empty file", {"DELETE", "archive.db.zst", nullptr, quick, Shape::empty});
+    // More pages than SQLite's cache holds: some are written before the commit.
+    live("WAL, larger than the cache", {"WAL", "archive.db.zst", nullptr, quick, Shape::in_use, 16384, 3000});
+    live("DELETE, larger than the cache", {"DELETE", "archive.db.zst", nullptr, quick, Shape::in_use, 16384, 3000});
     return scenes;
 }
 
