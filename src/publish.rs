@@ -65,10 +65,11 @@ impl Directory {
         if fs::access(&path, fs::Access::EXISTS).is_ok() { path.into() } else { self.path.clone() }
     }
 
-    /// Removes a name, if it is there.
-    pub fn remove(&self, name: &OsStr) -> Result<()> {
+    /// Removes a name; false if it was not there.
+    pub fn remove(&self, name: &OsStr) -> Result<bool> {
         match unlinkat(&self.fd, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(Error::os("cannot remove", &self.path.join(name), error)),
         }
     }
@@ -136,7 +137,8 @@ impl Directory {
         unlinkat(&self.fd, name, AtFlags::empty())
     }
 
-    fn sync(&self) -> Result<()> {
+    /// Makes durable what has happened to names.
+    pub fn sync(&self) -> Result<()> {
         match fsync(&self.fd) {
             // Some file systems have no fsync for directories; their names are as durable as they get.
             Ok(()) | Err(Errno::INVAL) => Ok(()),

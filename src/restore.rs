@@ -228,13 +228,19 @@ fn restore_to_new(
     }
     job.control.check()?;
     request.check_leftovers(&**file.directory(), name)?;
-    // At the last moment: whoever opens the new file must not find them.
-    for suffix in SIDECARS {
-        file.directory().remove(&with_suffix(name, suffix))?;
-    }
+    remove_leftovers(file.directory(), name)?;
     file.publish(name, Existing::Refuse)?;
     clock.lap(&mut report.syncing);
     Ok(())
+}
+
+/// At the last moment, and durably: whoever opens the new file must not find them, after a power loss neither.
+fn remove_leftovers(directory: &Directory, name: &OsStr) -> Result<()> {
+    let mut removed = false;
+    for suffix in SIDECARS {
+        removed |= directory.remove(&with_suffix(name, suffix))?;
+    }
+    if removed { directory.sync() } else { Ok(()) }
 }
 
 // -------------------------------------------------------------------------------------------- an existing database
@@ -317,7 +323,7 @@ fn replace_by_file(
         offset += bytes as u64;
     }
     image.finish(report)?;
-    finish(request, report, target, &first_page, image.page_count)
+    finish(request, context, report, target, (&first_page, image.page_count))
 }
 
 /// What a pool thread has found out about a chunk.
@@ -381,7 +387,8 @@ fn replace_by_frames(
         Ok(())
     })?;
     clock.lap(&mut report.writing);
-    finish(request, report, target.into_inner(), &first[..geometry.page_size as usize], geometry.page_count)
+    let first_page = &first[..geometry.page_size as usize];
+    finish(request, context, report, target.into_inner(), (first_page, geometry.page_count))
 }
 
 /// Takes the destination for writing, and a backup of it if one is wanted: of exactly what is about to be replaced by an
@@ -417,9 +424,16 @@ fn count(context: &Context, report: &mut Report, bytes: u64, same: u64) {
     context.job.progress.add_archived(bytes, bytes - same);
 }
 
-fn finish(request: &Request, report: &mut Report, target: Target, first_page: &[u8], page_count: u32) -> Result<()> {
+fn finish(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    target: Target,
+    (first_page, page_count): (&[u8], u32),
+) -> Result<()> {
     let mut clock = Stopwatch::start();
-    target.finish(first_page, page_count, request.busy_timeout)?;
+    let aside = target.finish(first_page, page_count, request.busy_timeout)?;
+    log_aside(context, aside);
     clock.lap(&mut report.syncing);
     Ok(())
 }
@@ -433,9 +447,13 @@ fn replace_whole(context: &Context, report: &mut Report, target: Target, image: 
         context.job.progress.add_archived(bytes, bytes);
     })?;
     context.job.progress.add_archived(left, left);
+    log_aside(context, aside);
+    clock.lap(&mut report.writing);
+    Ok(())
+}
+
+fn log_aside(context: &Context, aside: Option<Error>) {
     if let Some(error) = aside {
         context.log(LogLevel::Warning, format!("the restore succeeded, but {}", error.message));
     }
-    clock.lap(&mut report.writing);
-    Ok(())
 }

@@ -414,7 +414,9 @@ fn set_up(connection: &mut Connection, job: Option<&Arc<Job>>, access: Access) -
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 0)?;
     if writing {
-        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+        // Extra: a journal whose removal is not on the disk comes back after a power loss, and undoes what was committed
+        // (<https://sqlite.org/pragma.html#pragma_synchronous>).
+        connection.execute_batch("PRAGMA synchronous = EXTRA; PRAGMA wal_autocheckpoint = 0;")?;
     } else {
         connection.execute_batch("PRAGMA query_only = ON;")?;
     }

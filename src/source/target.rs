@@ -174,15 +174,16 @@ impl Target {
     }
 
     /// After all other pages: the first page and the length, then the commit, with locks waited for up to
-    /// `busy_timeout`. Nothing is written if nothing differs.
-    pub fn finish(self, first_page: &[u8], page_count: u32, busy_timeout: Duration) -> Result<()> {
+    /// `busy_timeout`. Nothing is written if nothing differs. What fails after the commit is no failure of the restore, and
+    /// is told beside.
+    pub fn finish(self, first_page: &[u8], page_count: u32, busy_timeout: Duration) -> Result<Option<Error>> {
         let mut page = first_page.to_vec();
         let kept = [header::JOURNAL_MODE, header::CHANGE_COUNTER, header::SCHEMA_COOKIE, header::WRITER];
         for range in kept {
             page[range.clone()].copy_from_slice(&self.first_page[range]);
         }
         if page == self.first_page && self.written == 0 && page_count == self.snapshot.page_count() {
-            return Ok(());
+            return Ok(None);
         }
         let snapshot = &self.snapshot;
         // Nothing is prepared between: SQLite would read the schema again, in the middle of things.
@@ -204,11 +205,13 @@ impl Target {
         let (path, result) = (self.mode.path.clone(), self.commit(busy_timeout));
         drop(self);
         match result {
-            // What fails after the journal is gone (letting go of a lock) SQLite tells as an error; the commit stands.
+            // What fails after the journal is gone (its directory's fsync, letting go of a lock) SQLite tells as an error;
+            // the commit stands.
             Err(error) if !matches!(error.status, Status::Busy | Status::Cancelled) && has_cookie(&path, cookie) => {
-                Ok(())
+                Ok(Some(error))
             }
-            result => result,
+            Err(error) => Err(error),
+            Ok(()) => Ok(None),
         }
     }
 
