@@ -23,6 +23,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -139,6 +140,7 @@ static int fault(faults_class calling, const char *call, const void *caller) {
     unsigned long number = ++seen[calling];
     if (planned_class != (int)calling || number < planned_first || number > planned_last) return 0;
     injected++;
+    if (planned_error == FAULTS_KILL) kill(getpid(), SIGKILL);
     snprintf(last, sizeof last, "%s in %s", call, function_at(caller));
     return planned_error;
 }

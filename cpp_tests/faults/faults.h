@@ -43,6 +43,9 @@ enum { FAULTS_BIG = 65536 };
 /* Instead of an errno: half of the bytes are read or written. */
 enum { FAULTS_SHORT = -1 };
 
+/* Instead of an errno: the process kills itself, by SIGKILL, before the call is made. */
+enum { FAULTS_KILL = -2 };
+
 /* From now on the `first`-th to `last`-th call of the class fails with `error`; 1 is the next one. */
 void faults_arm(faults_class failing, unsigned long first, unsigned long last, int error);
 
