@@ -323,7 +323,7 @@ impl Unpublished {
     /// As programs do that think of no crash: for tests, which must notice.
     fn write_in_place(&self, path: &Path) -> std::io::Result<()> {
         use std::os::unix::fs::FileExt;
-        let to = File::create(path)?;
+        let to = std::fs::File::create(path)?;
         let (mut piece, mut offset) = ([0; 4096], 0);
         loop {
             let length = self.file.read_at(&mut piece, offset)?;

@@ -24,6 +24,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
 use rustix::io::Errno;
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -364,13 +365,16 @@ impl Opened {
 /// What is open for writing must be what was looked at: between, somebody may have put a link there that leads to another
 /// database. SQLite tells where it has ended up, and opens nothing through a link that comes after that (O_NOFOLLOW).
 fn check_destination(connection: &Connection, path: &Path, stat: &Stat) -> Result<()> {
-    let wanted = path.parent().zip(path.file_name()).and_then(|(parent, name)| {
-        let directory = std::fs::canonicalize(parent).ok()?;
-        Some(directory.join(name))
-    });
+    let looked = |error: io::Error| Error::os("cannot look at", path, error);
+    let wanted = match path.parent().zip(path.file_name()) {
+        Some((parent, name)) => Some(std::fs::canonicalize(parent).map_err(looked)?.join(name)),
+        None => None,
+    };
     let opened = connection.path().map(Path::new);
-    let is_open = opened.is_some() && opened == wanted.as_deref() && raw::Descriptor::of(stat).is_some();
-    if is_open {
+    if opened.is_some()
+        && opened == wanted.as_deref()
+        && raw::Descriptor::of(stat).map_err(|errno| looked(errno.into()))?.is_some()
+    {
         return Ok(());
     }
     Err(Error::new(Status::SourceChanged, format!("{path:?} was replaced while it was opened")))
