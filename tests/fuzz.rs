@@ -71,13 +71,20 @@ impl Random {
     }
 }
 
-/// The input in work, for whoever reads what a failed test has printed.
-struct Named<'a>(&'a Path, u64);
+/// The input in work, kept for whoever reads that it has failed.
+struct Kept<'a> {
+    origin: &'a Path,
+    mutation: u64,
+    input: &'a [u8],
+}
 
-impl Drop for Named<'_> {
+impl Drop for Kept<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("input: {:?}, mutation {} by seed {SEED}", self.0, self.1);
+            let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz-input");
+            let kept = std::fs::write(&path, self.input);
+            let Kept { origin, mutation, .. } = self;
+            eprintln!("input: {origin:?}, mutation {mutation} by seed {SEED}; {path:?}: {kept:?}");
         }
     }
 }
@@ -87,7 +94,7 @@ fn replay(target: &str, run: fn(&[u8]), mutations: u64) {
     let corpus = inputs("corpus", target);
     assert!(!corpus.is_empty(), "no corpus in {:?}", directory("corpus", target));
     for (path, input) in corpus.iter().chain(&inputs("regressions", target)) {
-        let _named = Named(path, 0);
+        let _kept = Kept { origin: path, mutation: 0, input };
         run(input);
     }
     let all: Vec<_> = corpus.iter().collect();
@@ -97,7 +104,7 @@ fn replay(target: &str, run: fn(&[u8]), mutations: u64) {
         let (_, other) = all[random.below(all.len())];
         let mut input = input.clone();
         random.mutate(&mut input, other);
-        let _named = Named(path, number);
+        let _kept = Kept { origin: path, mutation: number, input: &input };
         run(&input);
     }
     println!("{target}: {} inputs, {mutations} mutations by seed {SEED}", corpus.len());

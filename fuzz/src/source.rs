@@ -84,14 +84,17 @@ pub fn run(data: &[u8]) {
     let archives = if image.is_empty() { &[&compressed][..] } else { &[&compressed, &plain] };
     for archive in archives {
         let Err(failure) = api::verify(archive, true) else { continue };
-        // Without its own full verification a backup is as damaged as its source was; foreign keys are not its concern.
-        let unjudged = verify == LB_VERIFY_QUICK || failure.check == LB_CHECK_FOREIGN_KEYS;
+        // Without its own full verification a backup is as damaged as its source was; with it, all but the foreign keys
+        // is sound, of which some make no sense.
+        let unjudged = verify == LB_VERIFY_QUICK
+            || failure.check == LB_CHECK_FOREIGN_KEYS
+            || failure.message.contains("foreign key mismatch");
         assert!(unjudged && OF_THE_SOURCE.contains(&failure.status), "{failure:?}");
     }
 }
 
 /// What SQLite may do to a database that it only reads: roll back a hot journal, which changes the database and removes the
-/// journal; remove the log of an empty database; make the log's index, and an empty log where there is none.
+/// journal; remove the log of an empty database (one byte is none); make the log's index, and an empty log where there is none.
 fn check_left_alone(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>) {
     let of = |files: &BTreeMap<String, Vec<u8>>, name: &str| files.get(&format!("source.db{name}")).cloned();
     assert!(
@@ -102,9 +105,14 @@ fn check_left_alone(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String,
     let hot = of(before, "-journal").is_some_and(|journal| !journal.is_empty());
     assert!(hot || of(before, "") == of(after, ""), "the source was changed");
     let wal = of(after, "-wal");
-    let removed = wal.is_none() && (hot || of(before, "").is_some_and(|database| database.is_empty()));
+    let removed = wal.is_none() && (hot || of(before, "").is_some_and(|database| database.len() < 2));
     let made = of(before, "-wal").is_none() && wal.as_ref().is_some_and(Vec::is_empty);
-    assert!(wal == of(before, "-wal") || removed || made, "the log was changed");
+    assert!(
+        wal == of(before, "-wal") || removed || made,
+        "the log was changed: {:?}, {:?}",
+        of(before, "-wal").map(|wal| wal.len()),
+        wal.map(|wal| wal.len())
+    );
     let journal = of(after, "-journal");
     assert!(journal == of(before, "-journal") || journal.is_none_or(|journal| journal.is_empty()));
 }
