@@ -235,10 +235,28 @@ impl Snapshot {
                     self.read_through_pager(pager, number, page)?;
                 }
             } else if start + page_size > in_file {
-                return Err(self.corrupt(&format!("it ends before page {number} of {}", self.page_count)));
+                return Err(self.ends_before(number));
             }
         }
         Ok(())
+    }
+
+    /// An error if a page is nowhere, which SQLite does not notice of one that is not in use.
+    pub fn check_complete(&self) -> Result<()> {
+        let in_file = self.file_size(Which::Database)? / u64::from(self.page_size.max(1));
+        let elsewhere = |page: u32| {
+            let holds_lock_byte = u64::from(page - 1) == LOCK_BYTE / u64::from(self.page_size);
+            holds_lock_byte || self.wal.as_ref().is_some_and(|wal| wal.pages.contains(page))
+        };
+        let beyond = u32::try_from(in_file).map_or(u32::MAX, |page| page.saturating_add(1));
+        match (beyond..=self.page_count).find(|page| !elsewhere(*page)) {
+            Some(page) => Err(self.ends_before(page)),
+            None => Ok(()),
+        }
+    }
+
+    fn ends_before(&self, page: u32) -> Error {
+        self.corrupt(&format!("it ends before page {page} of {}", self.page_count))
     }
 
     fn page_reader(&self) -> Result<rusqlite::Statement<'_>> {

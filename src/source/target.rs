@@ -25,6 +25,8 @@ mod header {
     pub(super) const JOURNAL_MODE: Range<usize> = 18..20;
     pub(super) const RESERVED: Range<usize> = 20..21;
     pub(super) const CHANGE_COUNTER: Range<usize> = 24..28;
+    /// Believed where change counter and version-valid-for agree, as they do after every commit.
+    pub(super) const PAGE_COUNT: Range<usize> = 28..32;
     pub(super) const SCHEMA_COOKIE: Range<usize> = 40..44;
     /// Zero unless there is auto_vacuum.
     pub(super) const LARGEST_ROOT: Range<usize> = 52..56;
@@ -182,6 +184,8 @@ impl Target {
         for range in kept {
             page[range.clone()].copy_from_slice(&self.first_page[range]);
         }
+        // The image's own may be an old one, left by a SQLite that did not keep it: from here on it would be believed.
+        page[header::PAGE_COUNT].copy_from_slice(&page_count.to_be_bytes());
         if page == self.first_page && self.written == 0 && page_count == self.snapshot.page_count() {
             return Ok(None);
         }
