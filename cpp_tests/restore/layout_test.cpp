@@ -142,6 +142,20 @@ class OpenLayout : public Layout {};
 INSTANTIATE_TEST_SUITE_P(Modes, OpenLayout, ::testing::Values("WAL"),
                          [](const auto &tested) { return std::string(tested.param); });
 
+TEST_P(OpenLayout, bytes_reserved_on_each_page_are_told) {
+    archive(Shape{});
+    {
+        Db reserving(live);
+        int bytes = 8;
+        ASSERT_EQ(sqlite3_file_control(reserving.handle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes), SQLITE_OK);
+        reserving.exec("PRAGMA journal_mode = WAL; CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)");
+    }
+    Db host(live);
+    host.scalar("SELECT count(*) FROM t");
+    for (const auto &from : archives())
+        expect_failed(restore(from, live, replacing_soon()), LB_STATUS_BUSY, "8 bytes reserved on each page");
+}
+
 TEST_P(OpenLayout, another_one_is_busy_while_somebody_has_it_open_and_both_are_named) {
     for (const auto &shape : others()) {
         SCOPED_TRACE(shape.told);

@@ -150,6 +150,19 @@ TEST_F(Verify, damage_in_a_file_of_another_tool_is_found_by_the_quick_check) {
     }
 }
 
+TEST_F(Verify, file_of_another_tool_that_holds_more_than_its_header_tells_is_corrupt) {
+    auto uncounted = image_bytes;
+    uncounted.replace(92, 4, 4, '\0');
+    for (const auto &bytes : {image_bytes + std::string(4096, '\0'), uncounted + "no whole page"})
+        for (const auto &file : without_hashes(bytes)) {
+            if (file.extension() == ".db") continue;
+            SCOPED_TRACE(file);
+            expect_found(verify(file), LB_CHECK_STRUCTURE);
+            expect_found(restore(file, dest), LB_CHECK_STRUCTURE);
+            EXPECT_TRUE(list_dir(out).empty());
+        }
+}
+
 TEST_F(Verify, live_database_is_verified_with_its_log_and_its_host_goes_on) {
     Db host(source);
     host.exec("PRAGMA wal_autocheckpoint = 0; UPDATE players SET name = 'in the WAL' WHERE id = 3; BEGIN IMMEDIATE;"
