@@ -104,6 +104,17 @@ TEST_F(Verify, damage_under_right_hashes_takes_the_full_check) {
     for (const auto &file : without_hashes(damaged)) expect_found(verify(file, full()), LB_CHECK_INTEGRITY);
 }
 
+TEST_F(Verify, schema_that_sqlite_cannot_read_is_damage) {
+    {
+        Db db(image);
+        db.exec("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE moves(' WHERE name = 'moves'");
+    }
+    for (const auto &file : without_hashes(read_file(image))) {
+        SCOPED_TRACE(file);
+        expect_found(verify(file, full()), LB_CHECK_INTEGRITY);
+    }
+}
+
 TEST_F(Verify, dangling_reference_takes_the_full_check) {
     {
         Db db(source);
