@@ -298,11 +298,7 @@ fn replace_by_file(
     job.progress.add_work(archive::verify_work(report.image_bytes));
     clock.lap(&mut report.verifying);
     let mut first_page = archive::zeros(image.page_size as usize)?;
-    if image.page_count > 0 {
-        image.read(0, &mut first_page)?;
-    } else {
-        first_page.clear();
-    }
+    image.read(0, &mut first_page)?;
     let mut target = begin(request, context, report, &first_page)?;
     if !target.fits(&first_page) {
         // The last moment: the copy ends with its own commit.
