@@ -80,6 +80,14 @@ pub struct Failure {
     pub check: u32,
 }
 
+impl Failure {
+    /// SQLite reads CHECK constraints only where it may write (build.c, sqlite3AddCheckConstraint). So a file in use is
+    /// judged by them, and what is opened read-only, as images are, is not.
+    pub fn is_of_check_constraints(&self) -> bool {
+        ["CHECK constraint failed", "malformed database schema"].iter().any(|what| self.message.contains(what))
+    }
+}
+
 pub type Outcome = Result<lb_result, Failure>;
 
 /// No failure is a defect, and each says something.
