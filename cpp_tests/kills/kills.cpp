@@ -85,35 +85,6 @@ struct Asked {
     bool verbose = false;
 };
 
-/// Commits that were acknowledged, of all writers together.
-class Acknowledged {
-public:
-    void add(const Record &record) {
-        if (!numbers_[record.a].insert(record.b).second)
-            fail("commit " + std::to_string(record.b) + " was acknowledged twice: the first was lost");
-    }
-    bool any(std::int64_t lineage) const { return numbers_.count(lineage) != 0; }
-    std::int64_t last(std::int64_t lineage, std::int64_t otherwise) const {
-        return any(lineage) ? *numbers_.at(lineage).rbegin() : otherwise;
-    }
-    /// That a database that began with one state, and was written by a host that was killed, holds all of them, and at
-    /// most the one commit that was not yet acknowledged.
-    void check(const State &began, const State &found) const {
-        if (found.lineage != began.lineage) fail("holds " + to_string(found));
-        const auto acknowledged = any(began.lineage) ? numbers_.at(began.lineage) : std::set<std::int64_t>{};
-        std::int64_t missing = 0;
-        for (auto number = began.last + 1; number <= found.last; ++number)
-            if (acknowledged.count(number) == 0) ++missing;
-        if (last(began.lineage, 0) > found.last)
-            fail("acknowledged commits are lost: " + std::to_string(last(began.lineage, 0)) + " was, and it ends with " +
-                 to_string(found));
-        if (missing > 1) fail(std::to_string(missing) + " commits that nobody has made");
-    }
-
-private:
-    std::map<std::int64_t, std::set<std::int64_t>> numbers_;  // by lineage
-};
-
 class Kills {
 public:
     explicit Kills(const Asked &asked) : asked_(asked) {
@@ -278,7 +249,7 @@ private:
 
         bool has_ended = false;
         const auto listen = [&](const Record &record) {
-            if (record.what == 'a') acknowledged_.add(record);
+            if (record.what == 'a') acknowledged_.add({record.a, record.b});
             if (record.what != 'e') return;
             has_ended = true;
             if (record.a != LB_STATUS_OK) fail(std::string("the job: ") + lb_status_name(lb_status(record.a)));
@@ -311,7 +282,7 @@ private:
         if (outsider) {
             outsider->let_end();
             while (!outsider->has_ended())
-                if (const auto record = outsider->next(patience)) acknowledged_.add(*record);
+                if (const auto record = outsider->next(patience)) acknowledged_.add({record->a, record->b});
             if (outsider->wait() != 0) fail("the outsider failed");
         }
         return has_ended;
@@ -327,7 +298,7 @@ private:
         for (const auto &[name, bytes] : earlier_)
             if (read_file(out_ / name) != bytes) fail("the earlier " + name + " changed");
         const auto now = written() == source() ? recovered(source()) : game;
-        if (written() == source()) acknowledged_.check(game, now);
+        if (written() == source()) acknowledged_.check(game, now, 1);
         switch (round_.operation) {
         case backup_new:
         case backup_replace:
@@ -363,18 +334,6 @@ private:
         return found;
     }
 
-    State whole(const fs::path &path) const {
-        auto wanted = verify_options();
-        wanted.verify = LB_VERIFY_FULL;
-        if (const auto outcome = verify(path, wanted); outcome.status != LB_STATUS_OK)
-            fail("is not whole: " + std::string(outcome.message));
-        try {
-            return numbered::read_archive(path, scratch_);
-        } catch (const std::exception &found) {
-            fail(path.filename().string() + " is not whole: " + found.what());
-        }
-    }
-
     void check_backup(bool has_ended, const State &now) {
         const bool replaces = round_.operation == backup_replace;
         if (!fs::exists(dest())) {
@@ -388,7 +347,7 @@ private:
             ++tally().old_ones;
             return;
         }
-        const auto found = whole(dest());
+        const auto found = numbered::whole(dest(), scratch_);
         if (found.lineage != game.lineage || found.last < at_start_ || found.last > now.last)
             fail("holds " + to_string(found) + "; commit " + std::to_string(at_start_) +
                  " was acknowledged before the start, and the source ends with " + std::to_string(now.last));
@@ -412,12 +371,12 @@ private:
         if (!is_new && acknowledged_.any(archived.lineage) && written() == dest())
             fail("commits to the new content were acknowledged, and the old one is there");
         if (written() == dest()) {
-            acknowledged_.check(is_new ? archived : game, found);
+            acknowledged_.check(is_new ? archived : game, found, 1);
         } else if (!(found == (is_new ? archived : game))) {
             fail("holds " + to_string(found));
         }
         if (fs::exists(kept())) {
-            const auto previous = whole(kept());
+            const auto previous = numbered::whole(kept(), scratch_);
             const auto last = acknowledged_.last(game.lineage, game.last);
             // Of just what is replaced; where nothing is replaced, the host has gone on.
             const bool fits = is_new ? previous.last >= last && previous.last <= last + 1 : previous.last <= found.last;
@@ -441,7 +400,7 @@ private:
                 if (record->what == 'e' && record->a != LB_STATUS_OK)
                     fail(std::string("the next backup: ") + lb_status_name(lb_status(record->a)));
         if (host.wait() != 0) fail("the next host fails");
-        whole(out_ / "next.db");
+        numbered::whole(out_ / "next.db", scratch_);
         // The library never takes a log away, which might be the host's: an ordinary last connection does.
         for (const auto &database : {source(), dest()})
             if (fs::exists(database) && (database == source() || is_restore_onto())) recovered(database);
@@ -489,7 +448,7 @@ private:
     Round round_{};
     std::map<std::string, Course> courses_;
     std::map<std::string, std::string> earlier_;
-    Acknowledged acknowledged_;
+    numbered::Acknowledged acknowledged_;
     std::int64_t at_start_ = 0;  // the last commit that was acknowledged before
     std::array<Tally, operations> tallies_{};
     int complaints_ = 0;

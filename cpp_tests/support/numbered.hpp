@@ -12,6 +12,7 @@
 #include "support.hpp"
 
 #include <array>
+#include <map>
 #include <optional>
 
 namespace lbtest::numbered {
@@ -187,6 +188,48 @@ inline State read_archive(const fs::path &archive, const fs::path &scratch) {
     const auto state = read(scratch);
     for (const auto *suffix : {"", "-wal", "-shm", "-journal"}) fs::remove(scratch.string() + suffix);
     return state;
+}
+
+/// Commits that were acknowledged, of all writers together.
+class Acknowledged {
+public:
+    void add(const State &state) {
+        if (!numbers_[state.lineage].insert(state.last).second)
+            fail("commit " + std::to_string(state.last) + " was acknowledged twice: the first was lost");
+    }
+    bool any(std::int64_t lineage) const { return numbers_.count(lineage) != 0; }
+    std::int64_t last(std::int64_t lineage, std::int64_t otherwise) const {
+        return any(lineage) ? *numbers_.at(lineage).rbegin() : otherwise;
+    }
+    /// That a database that began with one state holds all of them, and no others but what writers had not yet told when
+    /// they were killed: one commit each.
+    void check(const State &began, const State &found, int killed_writers) const {
+        if (found.lineage != began.lineage) fail("holds " + to_string(found));
+        const auto acknowledged = any(began.lineage) ? numbers_.at(began.lineage) : std::set<std::int64_t>{};
+        std::int64_t missing = 0;
+        for (auto number = began.last + 1; number <= found.last; ++number)
+            if (acknowledged.count(number) == 0) ++missing;
+        if (last(began.lineage, 0) > found.last)
+            fail("acknowledged commits are lost: " + std::to_string(last(began.lineage, 0)) + " was, and it ends with " +
+                 to_string(found));
+        if (missing > killed_writers) fail(std::to_string(missing) + " commits that nobody has made");
+    }
+
+private:
+    std::map<std::int64_t, std::set<std::int64_t>> numbers_;  // by lineage
+};
+
+/// What a backup file holds, of which the library and SQLite say that it is whole.
+inline State whole(const fs::path &archive, const fs::path &scratch) {
+    auto wanted = verify_options();
+    wanted.verify = LB_VERIFY_FULL;
+    if (const auto outcome = verify(archive, wanted); outcome.status != LB_STATUS_OK)
+        fail("is not whole: " + std::string(outcome.message));
+    try {
+        return read_archive(archive, scratch);
+    } catch (const std::exception &found) {
+        fail(archive.filename().string() + " is not whole: " + found.what());
+    }
 }
 
 }  // namespace lbtest::numbered
