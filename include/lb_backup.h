@@ -1006,7 +1006,8 @@ lb_status lb_backup_start(const char *source_path,
  * in another journal mode than it had: the restore has succeeded, and lb_config::on_log gets a warning.
  *
  * @param archive_path  The backup. A plain database that is in use is read as lb_backup_start would.
- * @param dest_path     The database. Its directory must exist. A symbolic link is refused.
+ * @param dest_path     The database. Its directory must exist. A symbolic link is refused, and a database with a second
+ *                      name (hard link) is: LB_STATUS_ALREADY_EXISTS.
  * @param options       NULL for the defaults: the destination must not exist.
  * @param out_job       Receives the handle, to be ended by lb_backup_join or lb_backup_release.
  * @param out_error     NULL, or receives the reason.

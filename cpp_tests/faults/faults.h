@@ -29,7 +29,7 @@ typedef enum {
     FAULTS_THREAD,    /* pthread_create */
     FAULTS_STAT,      /* stat, fstat, lstat, fstatat, statx */
     FAULTS_LIST,      /* fdopendir, readdir */
-    FAULTS_MODE,      /* fchmod, fchown */
+    FAULTS_MODE,      /* fchmod, fchown, getxattr, fremovexattr */
     FAULTS_ACCESS,    /* access, faccessat, readlink, realpath, getcwd */
     FAULTS_ADVICE,    /* fadvise, mincore, madvise, fstatvfs, setpriority */
     FAULTS_C_MEMORY,  /* malloc, calloc, realloc of SQLite and of Zstandard */

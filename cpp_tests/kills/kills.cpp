@@ -404,12 +404,21 @@ private:
         // The library never takes a log away, which might be the host's: an ordinary last connection does.
         for (const auto &database : {source(), dest()})
             if (fs::exists(database) && (database == source() || is_restore_onto())) recovered(database);
+        // Nor does SQLite take away a journal in which nothing counts, until it needs the name.
+        const auto journal = fs::path(dest().string() + "-journal");
+        if (fs::exists(journal) && is_restore_onto() && !is_hot(journal)) wanted.insert(journal.filename());
         const auto expect_names = [](const fs::path &directory, const std::set<std::string> &names) {
             for (const auto &name : list_dir(directory))
                 if (names.count(name) == 0) fail("left behind: " + name);
         };
         expect_names(out_, wanted);
         expect_names(work_, {"game.db", "out"});
+    }
+
+    /// Whether SQLite would roll such a journal back: https://sqlite.org/lockingv3.html#hot_journals
+    static bool is_hot(const fs::path &journal) {
+        const auto bytes = read_file(journal);
+        return !bytes.empty() && bytes[0] != 0;
     }
 
     std::set<std::string> names_in_out() const {

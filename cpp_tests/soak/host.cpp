@@ -239,7 +239,8 @@ private:
         if (status != LB_STATUS_OK) {
             outcome = status == LB_STATUS_CANCELLED ? cancelled : status == LB_STATUS_BUSY ? busy : failed;
             if (!may_be(status, o, fault, shut_down))
-                complain(std::string(kind_names[o.kind]) + ": " + name_of(status) + ": " + o.outcome.message);
+                complain(std::string(kind_names[o.kind]) + ": " + name_of(status) + ": " + o.outcome.message +
+                         (fault ? ", fault " + std::to_string(fault->failing) + " " + std::to_string(fault->error) : ""));
         }
         tell('o', o.kind, outcome, status);
     }

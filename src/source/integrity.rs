@@ -3,6 +3,7 @@
 use super::{Access, LONGEST_PATH, Snapshot, error_of, raw, set_up, sqlite_error};
 use crate::error::{Error, Result, Status};
 use crate::job::{Check, Finding, Job, Report};
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -34,8 +35,11 @@ impl Snapshot {
 /// A connection that looks for no locks, logs or journals (<https://sqlite.org/uri.html>, "immutable").
 pub(super) fn open_immutable(image: &Path, job: &Arc<Job>) -> Result<Connection> {
     let failed = |error| sqlite_error("cannot check", image, error, 0);
-    if image.as_os_str().len() > LONGEST_PATH {
-        let message = format!("the path of {image:?} is longer than SQLite opens ({LONGEST_PATH} bytes)");
+    // SQLite finds out where it leads.
+    let real = std::fs::canonicalize(image);
+    let real = real.as_deref().unwrap_or(image);
+    if real.as_os_str().len() > LONGEST_PATH {
+        let message = format!("the path of {real:?} is longer than SQLite opens ({LONGEST_PATH} bytes)");
         return Err(Error::new(Status::Unsupported, message));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
@@ -45,11 +49,23 @@ pub(super) fn open_immutable(image: &Path, job: &Arc<Job>) -> Result<Connection>
     Ok(connection)
 }
 
+/// Bytes of a value that any check may come to, however small the database.
+const LEAST_VALUE: i64 = 1 << 20;
+
+/// What the schema computes (CHECK constraints, expressions of indexes, generated columns) may take no more memory, and
+/// no more time before the next look at the cancel token, than the largest value that the database has room for.
+fn limit_values(connection: &Connection) -> rusqlite::Result<()> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let room = pragma("page_size")?.saturating_mul(pragma("page_count")?).max(LEAST_VALUE);
+    // More than SQLite's own limit changes nothing.
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(room).unwrap_or(i32::MAX)).map(drop)
+}
+
 fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Report) -> Result<()> {
     let mut failed = |error, check| {
         let error = error_of(connection, "cannot check", name, error);
-        // An index over a function or a collation of the application's own.
-        if error.sqlite_code == ffi::SQLITE_ERROR {
+        // An index over a function or a collation of the application's own, or one that computes too much.
+        if matches!(error.sqlite_code, ffi::SQLITE_ERROR | ffi::SQLITE_TOOBIG) {
             let message = format!("{}; only the application can check what it has itself defined", error.message);
             return Error { status: Status::Unsupported, message, ..error };
         }
@@ -59,8 +75,8 @@ fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Repo
         }
         error
     };
-    let verdict: String = connection
-        .pragma_query_value(None, "integrity_check", |row| row.get(0))
+    let verdict: String = limit_values(connection)
+        .and_then(|()| connection.pragma_query_value(None, "integrity_check", |row| row.get(0)))
         .map_err(|error| failed(error, Check::Integrity))?;
     if let Some(error) = unreadable(connection, name, &verdict) {
         return Err(error);
@@ -73,8 +89,9 @@ fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Repo
     if checks == Checks::Integrity {
         return Ok(());
     }
+    // Not the table of that name, for which the database may have a view of its own.
     let violation = connection
-        .prepare("SELECT \"table\", rowid, parent FROM pragma_foreign_key_check LIMIT 1")
+        .prepare("PRAGMA foreign_key_check")
         .and_then(|mut statement| {
             let mut rows = statement.query([])?;
             let row = rows.next()?;

@@ -1,0 +1,285 @@
+"""What a user of Python expects besides: signals, asyncio, futures, tqdm, pickling, fork, the wheel, the examples."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import pickle
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import venv
+from datetime import timedelta, timezone
+from pathlib import Path
+from typing import Any, Callable, List, Tuple
+
+import pytest
+from tqdm import tqdm
+
+import lb_backup
+from conftest import PACKAGE, SLOW, held, make_database, python, rows_of
+
+CLIENT = Path(__file__).resolve().parents[1]
+Found = Callable[[], List[str]]
+
+
+def test_keyboard_interrupt_cancels_and_is_raised_when_the_job_is_over(big: Path, backups: Found) -> None:
+    def press_ctrl_c(progress: lb_backup.Progress) -> None:
+        if progress.bytes_done and not pressed:
+            pressed.append(True)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    pressed: List[bool] = []
+    with pytest.raises(KeyboardInterrupt):
+        lb_backup.backup(
+            big, big.with_name("copy.db"), progress=press_ctrl_c, progress_interval=0.002, max_bytes_per_second=SLOW
+        )
+    assert pressed and backups() == []
+    assert all(job.state >= lb_backup.JobState.SUCCEEDED for job in lb_backup.jobs())
+
+
+def test_keyboard_interrupt_ends_a_wait_that_shows_no_progress(big: Path, backups: Found) -> None:
+    def when_it_copies(progress: lb_backup.Progress) -> None:
+        if progress.bytes_done and not pressed:
+            pressed.append(True)
+            signal.pthread_kill(main, signal.SIGINT)
+
+    pressed: List[bool] = []
+    main = threading.get_ident()
+    options: Any = {"progress_interval": 0.002, "max_bytes_per_second": SLOW}
+    job = lb_backup.start_backup(big, big.with_name("copy.db"), progress=when_it_copies, **options)
+    with pytest.raises(KeyboardInterrupt), job:
+        job.wait()
+    assert job.done() and backups() == []
+
+
+def test_leaving_the_block_by_an_exception_cancels(big: Path, backups: Found) -> None:
+    with pytest.raises(ZeroDivisionError):
+        with lb_backup.start_backup(big, big.with_name("copy.db"), max_bytes_per_second=SLOW) as job:
+            held(job)
+            raise ZeroDivisionError
+    assert job.progress.state is lb_backup.JobState.CANCELLED and backups() == []
+
+
+def test_leaving_the_block_waits_and_raises_what_nobody_has_seen(database: Path, tmp_path: Path) -> None:
+    with lb_backup.start_backup(database, tmp_path / "copy.db") as job:
+        pass
+    assert job.result().dest == tmp_path / "copy.db"
+    with pytest.raises(lb_backup.NotADatabaseError), lb_backup.start_verify(__file__):
+        pass
+    with lb_backup.start_verify(__file__) as job:
+        with pytest.raises(lb_backup.NotADatabaseError):
+            job.result()
+    with lb_backup.start_backup(database, tmp_path / "no.db", max_bytes_per_second=1) as job:
+        job.cancel()
+
+
+def test_cancelled_task_cancels_the_job_and_ends_after_it(big: Path, backups: Found) -> None:
+    async def run() -> lb_backup.Job:
+        job = lb_backup.start_backup(big, big.with_name("copy.db"), max_bytes_per_second=SLOW)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(job, 0.01)
+        assert job.done()
+        with pytest.raises(asyncio.TimeoutError):
+            options: Any = {"max_bytes_per_second": SLOW}
+            await asyncio.wait_for(lb_backup.backup_async(big, big.with_name("other.db"), **options), 0.01)
+        async with lb_backup.start_backup(big, big.with_name("third.db"), max_bytes_per_second=SLOW) as third:
+            async for look in third.watch_async(0.002):
+                if look.bytes_done:
+                    third.cancel()
+        with pytest.raises(lb_backup.CancelledError):
+            await third
+        return job
+
+    assert asyncio.run(run()).progress.state is lb_backup.JobState.CANCELLED
+    assert backups() == []
+
+
+def test_future_tells_the_result_and_cancels(big: Path, tmp_path: Path) -> None:
+    done = lb_backup.start_backup(big, tmp_path / "copy.db").future()
+    held_job = held(lb_backup.start_backup(big, tmp_path / "held.db", max_bytes_per_second=SLOW))
+    cancelled = held_job.future()
+    assert cancelled.running() and cancelled.cancel()
+    failed = lb_backup.start_verify(__file__).future()
+    assert concurrent.futures.wait([done, cancelled, failed]).not_done == set()
+    assert done.result().dest == tmp_path / "copy.db" and not done.cancel()
+    assert cancelled.cancelled()
+    with pytest.raises(concurrent.futures.CancelledError):
+        cancelled.result()
+    assert isinstance(failed.exception(), lb_backup.NotADatabaseError)
+
+
+def test_progress_may_be_a_bar(big: Path, tmp_path: Path) -> None:
+    with open(os.devnull, "w") as nowhere, tqdm(file=nowhere) as bar:
+        result = lb_backup.backup(big, tmp_path / "copy.db", progress=bar)
+    assert bar.total == bar.n == result.image_bytes
+    lb_backup.verify(tmp_path / "copy.db", progress=tqdm)
+    with pytest.raises(TypeError):
+        lb_backup.backup(big, tmp_path / "no.db", progress=7)  # type: ignore[arg-type]
+
+
+def test_backup_connection_is_a_drop_in_for_that_of_sqlite3(database: Path, tmp_path: Path) -> None:
+    calls: List[Tuple[int, int, int]] = []
+    source = sqlite3.connect(database)
+    target = sqlite3.connect(tmp_path / "target.db")
+    target.execute("CREATE TABLE old(x)")
+    target.commit()
+    lb_backup.backup_connection(source, target, pages=5, progress=lambda *call: calls.append(call), sleep=0)
+    pages = source.execute("PRAGMA page_count").fetchone()[0]
+    assert calls[-1] == (101, 0, pages)
+    assert all(status == 0 for status, _, _ in calls[:-1])
+    assert target.execute("SELECT count(*) FROM t").fetchone() == (32,)
+    with pytest.raises(ValueError, match="file"):
+        lb_backup.backup_connection(sqlite3.connect(":memory:"), tmp_path / "copy.db")
+    target.close()
+    source.close()
+
+
+def test_waiting_in_a_progress_function_would_deadlock(big: Path, tmp_path: Path) -> None:
+    def wait(progress: lb_backup.Progress) -> None:
+        started.wait()
+        if progress.state < lb_backup.JobState.SUCCEEDED:
+            jobs[0].wait()
+
+    started, jobs = threading.Event(), []
+    jobs.append(lb_backup.start_backup(big, tmp_path / "copy.db", progress=wait, progress_interval=0.001))
+    started.set()
+    with pytest.raises(lb_backup.WouldDeadlockError):
+        jobs[0].result()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"chunk_size": 0},
+        {"chunk_size": 2**64},
+        {"chunk_size": 1},
+        {"compression_level": 20},
+        {"compression_level": 2**32 + 3},
+        {"busy_timeout": -1},
+        {"busy_timeout": float("nan")},
+        {"verify": "much"},
+        {"reuse": "with\0nul"},
+        {"max_bytes_per_second": -1},
+    ],
+)
+def test_wrong_option_is_named(database: Path, tmp_path: Path, option: Any) -> None:
+    with pytest.raises(lb_backup.InvalidArgumentError, match=next(iter(option))) as caught:
+        lb_backup.backup(database, tmp_path / "copy.db.zst", **option)
+    assert isinstance(caught.value, ValueError)
+    with pytest.raises(TypeError, match="no option"):
+        lb_backup.verify(database, **{"replace": True})  # type: ignore[arg-type]
+
+
+def test_errors_are_those_that_python_has(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    with pytest.raises(FileNotFoundError) as missing:
+        lb_backup.backup(tmp_path / "missing.db", tmp_path / "copy.db")
+    assert missing.value.errno == 2 and "missing.db" in str(missing.value)
+    with pytest.raises(FileExistsError):
+        lb_backup.backup(database, tmp_path / "there")
+    with pytest.raises(TimeoutError), lb_backup.start_backup(
+        database, tmp_path / "held.db", max_bytes_per_second=SLOW
+    ) as job:
+        job.result(timeout=0)
+    locked = sqlite3.connect(tmp_path / "locked.db", isolation_level=None)
+    locked.execute("CREATE TABLE t(x)")
+    locked.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(lb_backup.BusyError) as busy:
+        lb_backup.backup(tmp_path / "locked.db", tmp_path / "copy.db", busy_timeout=timedelta(milliseconds=1))
+    assert busy.value.sqlite_code & 0xFF == 5
+    assert busy.value.result is not None and busy.value.result.status == lb_backup.Status.BUSY
+    locked.close()
+    again = pickle.loads(pickle.dumps(busy.value))
+    assert type(again) is lb_backup.BusyError and again.result == busy.value.result
+    with pytest.raises(TypeError, match="pickled"):
+        pickle.dumps(job)
+    assert busy.value.result.started.tzinfo is timezone.utc
+
+
+FORK = """
+import os, sys, lb_backup
+job = lb_backup.start_backup(sys.argv[1], sys.argv[2], max_bytes_per_second=1 << 20)
+child = os.fork()
+if child == 0:
+    for call in (job.wait, job.result, job.cancel, lambda: job.progress, lambda: lb_backup.inspect(sys.argv[1])):
+        try:
+            call()
+        except lb_backup.WrongProcessError:
+            continue
+        os._exit(1)
+    sys.exit(3)  # through atexit: it must not wait for the parent's jobs
+_, status = os.waitpid(child, 0)
+job.cancel()
+assert os.WEXITSTATUS(status) == 3, status
+"""
+
+
+def test_child_after_fork_is_told_so(big: Path, tmp_path: Path) -> None:
+    run = python("-W", "ignore", "-c", FORK, big, tmp_path / "copy.db")
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_configure_passes_warnings_on(database: Path, tmp_path: Path) -> None:
+    program = """
+import sys, lb_backup
+lb_backup.configure(workers=1, priority=lb_backup.Priority.NORMAL, on_warning=lambda line: print(line, flush=True))
+lb_backup.backup(sys.argv[1], sys.argv[2] + ".zst", reuse=sys.argv[1])
+try:
+    lb_backup.configure(workers=1)
+except lb_backup.BusyError:
+    assert lb_backup.shutdown(60)
+    lb_backup.configure(workers=1)
+"""
+    run = python("-c", program, database, tmp_path / "copy.db")
+    assert (run.returncode, run.stderr) == (0, ""), run.stderr
+    assert "game.db" in run.stdout
+
+
+@pytest.mark.parametrize("example", ["ten_lines", "progress_bar"])
+def test_example_runs(example: str, database: Path, tmp_path: Path) -> None:
+    program = CLIENT / "examples" / f"{example}.py"
+    run = python(program, database, tmp_path / "copy.db.zst")
+    assert run.returncode == 0, run.stderr
+    assert "100.0 %" in run.stdout or "100%" in run.stderr
+    assert rows_of(lb_backup.restore(tmp_path / "copy.db.zst", tmp_path / "back.db").dest or Path()) == 32
+    again = python(program, database, tmp_path / "copy.db.zst")
+    assert again.returncode == 1 and "copy.db.zst" in again.stderr
+
+
+def test_wheel_carries_the_library(tmp_path: Path, database: Path) -> None:
+    # In a copy: setuptools builds beside its sources.
+    sources = [CLIENT / name for name in ("src", "pyproject.toml", "setup.py", "README.md")]
+    subprocess.run(["cp", "-r", *sources, tmp_path], check=True)
+    pip: List[Any] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    build: List[Any] = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", tmp_path, tmp_path]
+    subprocess.run([*pip, *build], check=True, env={**os.environ, "PYTHONPATH": ""})
+    (wheel,) = tmp_path.glob("lb_backup-*-py3-none-linux_*.whl")
+    venv.create(tmp_path / "venv")
+    there = tmp_path / "venv/bin/python"
+    subprocess.run([*pip, "--python", there, "install", "--no-deps", "--no-index", wheel], check=True)
+    program = f"import lb_backup; print(lb_backup.load()); lb_backup.backup({str(database)!r}, 'copy.db')"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("LB_", "PYTHON"))}
+    run = subprocess.run([there, "-c", program], capture_output=True, text=True, env=clean, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(str(tmp_path / "venv")) and run.stdout.endswith("lb_backup/liblb_backup.so.0\n")
+    assert rows_of(tmp_path / "copy.db") == 32
+
+
+def test_library_is_loaded_once_and_by_name() -> None:
+    name = lb_backup.load()
+    assert lb_backup.load(name) == name
+    with pytest.raises(RuntimeError):
+        lb_backup.load("/another/liblb_backup.so.0")
+    missing = python("-c", "import lb_backup; lb_backup.load()", LB_BACKUP_LIBRARY="/nowhere/liblb_backup.so.0")
+    assert "OSError" in missing.stderr and "/nowhere" in missing.stderr
+    assert lb_backup.library_version().startswith(lb_backup.__version__)
+    assert (PACKAGE / "py.typed").exists()
+
+
+def test_readme_shows_the_example() -> None:
+    readme = (CLIENT / "README.md").read_text()
+    assert "```python\n" + (CLIENT / "examples/ten_lines.py").read_text() + "```" in readme
