@@ -17,7 +17,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
-build() { # build SOURCES CARGO_HOME
+build() { # build SOURCES CARGO_HOME NAME
     mkdir -p "$1" "$2/registry"
     git archive "$commit" | tar -x -C "$1"
     # What is there already need not be fetched again.
@@ -38,14 +38,14 @@ build() { # build SOURCES CARGO_HOME
         sha256sum target/release/liblb_backup.so build/package/tools/lbbackup/lbbackup
         cd build/package
         find . -name '*.deb' -printf '%P\n' | sort | xargs sha256sum
-    ) >"$work/$3"
+    ) >"$work/$3.sums"
 }
 
 build "$work/first" "$work/home" first
 build "$work/another/and/deeper" "$work/another-home/of-cargo" second
 
-cat "$work/first"
-if ! diff "$work/first" "$work/second"; then
+cat "$work/first.sums"
+if ! diff "$work/first.sums" "$work/second.sums"; then
     echo "reproduce: two builds of $commit differ" >&2
     exit 1
 fi

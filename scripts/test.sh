@@ -22,5 +22,6 @@ step cargo test --locked --manifest-path models/Cargo.toml --target-dir "$target
 step cmake --preset release -DLB_BACKUP_CARGO_TARGET_DIR="$target_dir"
 step cmake --build --preset release
 step ctest --preset release --parallel "$(nproc)" --output-on-failure
+step bash scripts/clients.sh
 
 printf '\nAll checks passed in %d min %d s.\n' "$((SECONDS / 60))" "$((SECONDS % 60))"

@@ -38,7 +38,8 @@ public:
         // A host in the middle of its work.
         if (writing_.joinable() && !wait_until([this] { return has_committed_.load(); })) fail("nothing is committed");
         if (operation_ != "write") work();
-        for (char c = 0; ::read(STDIN_FILENO, &c, 1) > 0;) {}
+        for (char c = 0; ::read(STDIN_FILENO, &c, 1) > 0;) {
+        }
         stop_ = true;
         if (writing_.joinable()) writing_.join();
         return 0;
@@ -88,8 +89,7 @@ private:
         faults_arm(static_cast<faults_class>(std::stoi(plan)), k, k, FAULTS_KILL);
     }
 
-    template <class Options>
-    Options common() {
+    template <class Options> Options common() {
         auto wanted = sized<Options>();
         if (is_set("verify")) wanted.verify = static_cast<std::uint32_t>(std::stoul(options_["verify"]));
         wanted.progress_interval_ms = 1;

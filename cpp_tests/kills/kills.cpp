@@ -20,8 +20,8 @@ namespace {
 // ------------------------------------------------------------------------------------------------------------- rounds
 
 enum Operation { backup_new, backup_replace, restore_new, restore_live, restore_layout, verification, operations };
-const char *const operation_names[operations] = {"backup to a new name", "backup in place of an earlier one",
-                                                 "restore to a new file", "restore onto a live database",
+const char *const operation_names[operations] = {"backup to a new name",        "backup in place of an earlier one",
+                                                 "restore to a new file",       "restore onto a live database",
                                                  "restore onto another layout", "verification"};
 
 enum Moment { at_a_share, at_a_percentage, at_a_call };
@@ -31,13 +31,13 @@ constexpr State game{1, 200}, archived{2, 300};
 
 struct Round {
     Operation operation;
-    bool wal;        // the database that the host writes, or has: WAL or rollback journal
-    bool zstd;       // the archive
-    bool named;      // no nameless files, as on some file systems
-    bool outsider;   // another process writes, too
-    bool full;       // verification
-    bool keeping;    // keep_previous, of a restore onto a live database
-    bool reusing;    // of the archive that is replaced
+    bool wal;       // the database that the host writes, or has: WAL or rollback journal
+    bool zstd;      // the archive
+    bool named;     // no nameless files, as on some file systems
+    bool outsider;  // another process writes, too
+    bool full;      // verification
+    bool keeping;   // keep_previous, of a restore onto a live database
+    bool reusing;   // of the archive that is replaced
     Moment moment;
 
     std::string name() const {
@@ -209,9 +209,9 @@ private:
 
     /// A call of the library before which it dies: those that write, and that name files, are few and count most.
     std::string random_call(const Course &course) {
-        static const faults_class classes[] = {FAULTS_OPEN, FAULTS_READ,  FAULTS_WRITE,    FAULTS_SYNC,
-                                               FAULTS_LINK, FAULTS_RENAME, FAULTS_UNLINK,  FAULTS_TRUNCATE,
-                                               FAULTS_LOCK, FAULTS_CLOSE,  FAULTS_FLOCK,   FAULTS_MODE};
+        static const faults_class classes[] = {FAULTS_OPEN, FAULTS_READ,   FAULTS_WRITE,  FAULTS_SYNC,
+                                               FAULTS_LINK, FAULTS_RENAME, FAULTS_UNLINK, FAULTS_TRUNCATE,
+                                               FAULTS_LOCK, FAULTS_CLOSE,  FAULTS_FLOCK,  FAULTS_MODE};
         std::vector<faults_class> made;
         for (const auto one : classes)
             if (course.calls[one] > 0) made.push_back(one);
@@ -278,7 +278,8 @@ private:
         host.kill();
         while (!host.has_ended())
             if (const auto record = host.next(patience)) listen(*record);
-        if (const int code = host.wait(); code != 128 + SIGKILL) fail("the host ended by itself: " + std::to_string(code));
+        if (const int code = host.wait(); code != 128 + SIGKILL)
+            fail("the host ended by itself: " + std::to_string(code));
         if (outsider) {
             outsider->let_end();
             while (!outsider->has_ended())
@@ -477,12 +478,18 @@ int main(int argc, char **argv) {
                 programs.push_back(words[i]);
             } else {
                 const auto option = words[i], value = words.at(++i);
-                if (option == "--rounds") asked.rounds = std::stoi(value);
-                else if (option == "--first") asked.first = std::stoi(value);
-                else if (option == "--seed") asked.seed = std::stoull(value);
-                else if (option == "--hooks") asked.hooks = value;
-                else if (option == "--expect") asked.expected = value;
-                else fail("there is no " + option);
+                if (option == "--rounds")
+                    asked.rounds = std::stoi(value);
+                else if (option == "--first")
+                    asked.first = std::stoi(value);
+                else if (option == "--seed")
+                    asked.seed = std::stoull(value);
+                else if (option == "--hooks")
+                    asked.hooks = value;
+                else if (option == "--expect")
+                    asked.expected = value;
+                else
+                    fail("there is no " + option);
             }
         }
         asked.host = programs.at(0);

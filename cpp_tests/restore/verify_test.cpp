@@ -107,7 +107,8 @@ TEST_F(Verify, damage_under_right_hashes_takes_the_full_check) {
 TEST_F(Verify, schema_that_sqlite_cannot_read_is_damage) {
     {
         Db db(image);
-        db.exec("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE moves(' WHERE name = 'moves'");
+        db.exec(
+            "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE moves(' WHERE name = 'moves'");
     }
     for (const auto &file : without_hashes(read_file(image))) {
         SCOPED_TRACE(file);

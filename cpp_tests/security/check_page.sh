@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# check_page.sh SOURCES CTEST BUILD: every test that docs/SECURITY.md names, `so`, in its tables' last column exists.
+# check_page.sh SOURCES CTEST BUILD PAGE: every test that the page names, `so`, in its tables' last column exists.
 set -euo pipefail
 
 sources=$1
 ctest=$2
 build=$3
-page=$sources/docs/SECURITY.md
+page=$sources/$4
 
 # Rust's tests have a path, `module::tests::name`, and are looked for in the sources.
 known=$("$ctest" --test-dir "$build" --show-only | sed -n 's/^ *Test *#[0-9]*: //p' | sed 's/ (Disabled)$//')
@@ -19,7 +19,7 @@ for name in "${named[@]}"; do
     # Every instance of a parametrised test, or of a family: `api_source.*`.
     *) [[ $known =~ (^|$'\n')([^$'\n']*/)?"${name%\*}" ]] && continue ;;
     esac
-    echo "docs/SECURITY.md names a test that there is not: $name"
+    echo "$4 names a test that there is not: $name"
     status=1
 done
 exit $status

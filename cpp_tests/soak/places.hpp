@@ -20,9 +20,9 @@ struct Places {
 };
 
 enum Kind { backups_to_new, backups_replacing, restores_to_new, restores_to_live, verifications, inspections, kinds };
-constexpr const char *kind_names[kinds] = {"backup to a new name",   "backup replacing",
-                                           "restore to a new file",  "restore onto the live database",
-                                           "verification",           "inspection"};
+constexpr const char *kind_names[kinds] = {"backup to a new name",  "backup replacing",
+                                           "restore to a new file", "restore onto the live database",
+                                           "verification",          "inspection"};
 
 enum Outcome { succeeded, cancelled, failed, busy, outcomes };
 

@@ -32,7 +32,7 @@ struct Sample {
 };
 
 /// How much more memory the last third may use than the first. What is not given back by the allocator is some MiB, and
-/// comes and goes; a leak of 1 KiB in each operation is 4 MiB in 4,000 of them, which is ten minutes.
+/// comes and goes; a leak of 1 KiB in each operation is 4 MiB in 4,096 of them, which are little more than a minute.
 constexpr std::int64_t most_growth_kib = 4096;
 /// In a shorter soak the first third is the time in which caches and the allocator's arenas fill.
 constexpr std::size_t fewest_samples = 100;
@@ -258,8 +258,8 @@ private:
             for (const auto &name : list_dir(directory))
                 if (name[0] == '.') fail("left behind: " + (directory / name).string());
         }
-        const std::set<std::string> own{"game.db", "old.db",   "live",        "backups",    "restored",
-                                        "image.db", "game.db-wal", "game.db-shm"};
+        const std::set<std::string> own{"game.db",  "old.db",   "live",        "backups",
+                                        "restored", "image.db", "game.db-wal", "game.db-shm"};
         for (const auto &name : list_dir(dir_.path()))
             if (own.count(name) == 0 && name != "old.db-journal") fail("left behind: " + name);
     }
@@ -305,11 +305,12 @@ private:
             std::printf("%-32s %10lld %10lld %10lld %10lld\n", kind_names[i], static_cast<long long>(tallies_[i][0]),
                         static_cast<long long>(tallies_[i][1]), static_cast<long long>(tallies_[i][2]),
                         static_cast<long long>(tallies_[i][3]));
-        std::printf("%lld operations, %lld steps with a fault, %d kills, %lld archives checked, commits up to %lld and %lld, "
-                    "%.0f s\n\n",
-                    static_cast<long long>(operations_), static_cast<long long>(faults_), kills_,
-                    static_cast<long long>(archives_), static_cast<long long>(last_[game].last),
-                    static_cast<long long>(last_[old].last), elapsed());
+        std::printf(
+            "%lld operations, %lld steps with a fault, %d kills, %lld archives checked, commits up to %lld and %lld, "
+            "%.0f s\n\n",
+            static_cast<long long>(operations_), static_cast<long long>(faults_), kills_,
+            static_cast<long long>(archives_), static_cast<long long>(last_[game].last),
+            static_cast<long long>(last_[old].last), elapsed());
 
         const std::pair<const char *, std::int64_t Sample::*> rows[] = {
             {"resident memory, KiB", &Sample::resident_kib},
@@ -345,7 +346,7 @@ private:
     bool has_killed_ = false;
     std::chrono::nanoseconds turn_took_ = std::chrono::seconds(1);
 
-    std::array<State, databases> last_;  // what each ended with when it was last looked at
+    std::array<State, databases> last_;                           // what each ended with when it was last looked at
     std::array<numbered::Acknowledged, databases> acknowledged_;  // since then
     std::map<std::string, std::pair<int, std::int64_t>> told_;    // archives: of which database, at least which commit
     std::map<std::string, std::pair<fs::file_time_type, std::uintmax_t>> checked_;
@@ -366,12 +367,18 @@ int main(int argc, char **argv) {
         asked.sweeping_host = words.at(1);
         for (std::size_t i = 2; i < words.size(); ++i) {
             const auto option = words[i], value = words.at(++i);
-            if (option == "--minutes") asked.minutes = std::stod(value);
-            else if (option == "--turns") asked.turns = std::stoi(value);
-            else if (option == "--seed") asked.seed = std::stoull(value);
-            else if (option == "--steps") asked.steps = std::stoi(value);
-            else if (option == "--tsv") asked.tsv = value;
-            else fail("there is no " + option);
+            if (option == "--minutes")
+                asked.minutes = std::stod(value);
+            else if (option == "--turns")
+                asked.turns = std::stoi(value);
+            else if (option == "--seed")
+                asked.seed = std::stoull(value);
+            else if (option == "--steps")
+                asked.steps = std::stoi(value);
+            else if (option == "--tsv")
+                asked.tsv = value;
+            else
+                fail("there is no " + option);
         }
         return Soak(asked).run() ? 0 : 1;
     } catch (const std::exception &error) {

@@ -55,9 +55,9 @@ static inline bool is_library(const void *caller) {
 }
 
 /* `real`: the next definition of a function, which is the C library's. */
-#define REAL(name)                                                                    \
-    static __typeof__(&name) real;                                                    \
-    if (real == NULL) real = __extension__(__typeof__(&name))dlsym(RTLD_NEXT, #name); \
+#define REAL(name)                                                                                                     \
+    static __typeof__(&name) real;                                                                                     \
+    if (real == NULL) real = __extension__(__typeof__(&name)) dlsym(RTLD_NEXT, #name);                                 \
     if (real == NULL) give_up("the C library has no " #name)
 
 #endif

@@ -89,13 +89,10 @@ private:
 
     struct Statements {
         explicit Statements(sqlite3 *db)
-            : begin(db, "BEGIN IMMEDIATE"),
-              commit(db, "COMMIT"),
-              last(db, "SELECT lineage, number FROM place"),
+            : begin(db, "BEGIN IMMEDIATE"), commit(db, "COMMIT"), last(db, "SELECT lineage, number FROM place"),
               place(db, "UPDATE place SET number = ?"),
               cell(db, "UPDATE cells SET number = ?, content = ? WHERE id = ?"),
-              row(db, "INSERT INTO commits VALUES(?, ?)"),
-              forget(db, "DELETE FROM commits WHERE number <= ?") {}
+              row(db, "INSERT INTO commits VALUES(?, ?)"), forget(db, "DELETE FROM commits WHERE number <= ?") {}
         Statement begin, commit, last, place, cell, row, forget;
     };
 
@@ -125,12 +122,14 @@ private:
 inline void create(const fs::path &path, const std::string &journal_mode, int page_size, State state) {
     {
         Db db(path);
-        db.exec("PRAGMA page_size = " + std::to_string(page_size) + "; PRAGMA journal_mode = OFF; BEGIN;"
+        db.exec("PRAGMA page_size = " + std::to_string(page_size) +
+                "; PRAGMA journal_mode = OFF; BEGIN;"
                 "CREATE TABLE place(lineage INTEGER NOT NULL, number INTEGER NOT NULL);"
                 "CREATE TABLE cells(id INTEGER PRIMARY KEY, number INTEGER NOT NULL, content BLOB NOT NULL);"
                 "CREATE TABLE commits(number INTEGER PRIMARY KEY, content BLOB NOT NULL);"
                 "CREATE INDEX cells_by_number ON cells(number);"
-                "INSERT INTO place VALUES(" + std::to_string(state.lineage) + ", 0)");
+                "INSERT INTO place VALUES(" +
+                std::to_string(state.lineage) + ", 0)");
         Statement cell(db.handle(), "INSERT INTO cells VALUES(?, 0, ?)");
         for (std::int64_t id = 0; id < cells; ++id) {
             const auto content = cell_content(state.lineage, id, 0);
@@ -210,8 +209,8 @@ public:
         for (auto number = began.last + 1; number <= found.last; ++number)
             if (acknowledged.count(number) == 0) ++missing;
         if (last(began.lineage, 0) > found.last)
-            fail("acknowledged commits are lost: " + std::to_string(last(began.lineage, 0)) + " was, and it ends with " +
-                 to_string(found));
+            fail("acknowledged commits are lost: " + std::to_string(last(began.lineage, 0)) +
+                 " was, and it ends with " + to_string(found));
         if (missing > killed_writers) fail(std::to_string(missing) + " commits that nobody has made");
     }
 

@@ -194,7 +194,8 @@ pub extern "C" fn lb_backup_cancel(job: *mut lb_job) -> Status {
 /// Waits until a job has ended and its on_complete has returned.
 ///
 /// @param job         The job.
-/// @param timeout_ms  0 only looks; UINT32_MAX waits for ever.
+/// @param timeout_ms  0 only looks (in a callback, too, where it tells LB_STATUS_WOULD_DEADLOCK of an unfinished job);
+///                    UINT32_MAX waits for ever.
 /// @return LB_STATUS_OK once it has ended (well or not), TIMED_OUT, INVALID_HANDLE, WOULD_DEADLOCK or WRONG_PROCESS.
 #[unsafe(no_mangle)]
 pub extern "C" fn lb_backup_wait(job: *mut lb_job, timeout_ms: u32) -> Status {
