@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output};
 use std::sync::mpsc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -245,6 +245,39 @@ fn transaction(directory: &Path, journal: &str) -> Result<(), String> {
 fn open_transaction_then_an_outsider_is_refused() {
     for journal in ["DELETE", "WAL"] {
         transaction(tempfile::tempdir().unwrap().path(), journal).unwrap();
+    }
+}
+
+/// Runs an example, which cargo builds beside the tests.
+fn example(name: &str, source: &Path, dest: &Path) -> Output {
+    let tests = std::env::current_exe().unwrap();
+    let built = tests.ancestors().nth(2).unwrap().join("examples").join(name);
+    Command::new(built).args([source, dest]).output().unwrap()
+}
+
+#[test]
+fn examples_show_progress_then_what_came_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    for name in ["ten_lines", "progress_bar"] {
+        let dest = host.beside(&format!("{name}.db"));
+        let said = example(name, &host.path, &dest);
+        let (out, err) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        assert!(said.status.success(), "{name}: {err}");
+        let bytes = dest.metadata().unwrap().len();
+        if name == "ten_lines" {
+            assert!(
+                out.starts_with('\r') && out.ends_with(&format!("\r100.0 %  {bytes} bytes, verified\n")),
+                "{out:?}"
+            );
+        } else {
+            assert!(err.contains(&format!("[{}] 100.0 %", "#".repeat(40))), "{err:?}");
+            assert_eq!(out, format!("{}: {bytes} bytes in {bytes}\n", dest.display()));
+        }
+        assert_eq!(rows(&dest), sound(ROWS));
+        let again = example(name, &host.path, &dest);
+        assert_eq!(again.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&again.stderr).contains(dest.to_str().unwrap()));
     }
 }
 
