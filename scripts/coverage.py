@@ -26,7 +26,8 @@ def counts_of(lcov):
     file = None
     for line in lcov.read_text().splitlines():
         if line.startswith("SF:"):
-            path = (root / line[3:]).resolve()
+            # As scripts/rustc.sh names this crate's sources.
+            path = (root / re.sub(r"^/crates/lb_backup-[^/]+/", "", line[3:])).resolve()
             file = str(path.relative_to(root)) if path.is_relative_to(root / "src") else None
         elif line.startswith("DA:") and file:
             number, count = line[3:].split(",")[:2]

@@ -21,7 +21,8 @@ pub enum Checks {
 
 /// Asks about a database file that nobody else uses. Reads it and creates nothing beside it. `name` is for messages.
 pub fn check_integrity(image: &Path, name: &Path, checks: Checks, job: &Arc<Job>, report: &mut Report) -> Result<()> {
-    let connection = open_immutable(image, job)?;
+    let connection =
+        open_immutable(image, name, job).inspect_err(|error| note_damage(error, Check::Integrity, report))?;
     judge(&connection, name, checks, report)
 }
 
@@ -33,8 +34,9 @@ impl Snapshot {
 }
 
 /// A connection that looks for no locks, logs or journals (<https://sqlite.org/uri.html>, "immutable").
-pub(super) fn open_immutable(image: &Path, job: &Arc<Job>) -> Result<Connection> {
-    let failed = |error| sqlite_error("cannot check", image, error, 0);
+/// `name` is for messages.
+pub(super) fn open_immutable(image: &Path, name: &Path, job: &Arc<Job>) -> Result<Connection> {
+    let failed = |error| sqlite_error("cannot check", name, error, 0);
     // SQLite finds out where it leads.
     let real = std::fs::canonicalize(image);
     let real = real.as_deref().unwrap_or(image);
@@ -45,8 +47,15 @@ pub(super) fn open_immutable(image: &Path, job: &Arc<Job>) -> Result<Connection>
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let mut connection = Connection::open_with_flags(immutable_uri(image), flags).map_err(failed)?;
     set_up(&mut connection, Some(job), Access::Read)
-        .map_err(|error| error_of(&connection, "cannot check", image, error))?;
+        .map_err(|error| error_of(&connection, "cannot check", name, error))?;
     Ok(connection)
+}
+
+/// Of a file that SQLite cannot even read through.
+fn note_damage(error: &Error, check: Check, report: &mut Report) {
+    if matches!(error.status, Status::Corrupt | Status::NotADatabase) {
+        report.finding = Some(Finding { check, chunk: None, page: None });
+    }
 }
 
 /// Bytes of a value that any check may come to, however small the database.
@@ -69,10 +78,7 @@ fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Repo
             let message = format!("{}; only the application can check what it has itself defined", error.message);
             return Error { status: Status::Unsupported, message, ..error };
         }
-        // A file that SQLite cannot even read through.
-        if matches!(error.status, Status::Corrupt | Status::NotADatabase) {
-            report.finding = Some(Finding { check, chunk: None, page: None });
-        }
+        note_damage(&error, check, report);
         error
     };
     let verdict: String = limit_values(connection)

@@ -243,7 +243,7 @@ impl Target {
     /// for who is [`Target::alone`]. With the copy the restore is done: if the journal mode is not what it was, that is
     /// no failure of it, and is told beside.
     pub fn replace_whole(self, image: &Path, copied: impl FnMut(u64)) -> Result<Option<Error>> {
-        let source = open_immutable(image, &self.mode.job)?;
+        let source = open_immutable(image, image, &self.mode.job)?;
         // Dropped after the connection.
         let mut mode = self.mode;
         let mut connection = self.snapshot.into_connection();
