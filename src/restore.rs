@@ -303,7 +303,7 @@ fn replace_by_file(
     if !target.fits(&first_page) {
         // The last moment: the copy ends with its own commit.
         image.finish(report)?;
-        return replace_whole(context, report, target, image_path);
+        return replace_whole(request, context, report, target, image_path);
     }
     let (mut new, mut live) = (archive::zeros(STEP)?, archive::zeros(STEP)?);
     let mut offset = 0;
@@ -355,7 +355,7 @@ fn replace_by_frames(
         return temporary::lend(context, directory, |file| {
             file.check_space(geometry.image_bytes())?;
             archive::decode_frames(context, frames, report, |piece, _| temporary::write(file, piece.offset, &piece))?;
-            replace_whole(context, report, target, &file.hidden_path()?)
+            replace_whole(request, context, report, target, &file.hidden_path()?)
         });
     }
     let target = RefCell::new(target);
@@ -434,10 +434,16 @@ fn finish(
     Ok(())
 }
 
-fn replace_whole(context: &Context, report: &mut Report, target: Target, image: &Path) -> Result<()> {
+fn replace_whole(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    target: Target,
+    image: &Path,
+) -> Result<()> {
     let mut clock = Stopwatch::start();
     let mut left = report.image_bytes;
-    let aside = target.replace_whole(image, |bytes| {
+    let aside = target.replace_whole(image, &request.archive, |bytes| {
         let bytes = bytes.min(left);
         left -= bytes;
         context.job.progress.add_archived(bytes, bytes);

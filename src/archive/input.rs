@@ -57,7 +57,7 @@ impl Input {
 
     /// The same of a file that is `path` in messages.
     pub fn open_as(file: &Path, path: &Path) -> std::result::Result<Input, Damage> {
-        GuardedFile::open(file).and_then(|file| Input::of(file, path)).map_err(Damage::of_structure)
+        GuardedFile::open(file, path).and_then(|file| Input::of(file, path)).map_err(Damage::of_structure)
     }
 
     fn of(file: GuardedFile, path: &Path) -> Result<Input> {

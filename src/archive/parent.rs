@@ -33,7 +33,7 @@ pub(super) enum Found {
 impl Parent {
     /// Opens an archive of ours; on the I/O side.
     pub fn open(path: &Path) -> Result<Parent> {
-        let file = GuardedFile::open(path)?;
+        let file = GuardedFile::open(path, path)?;
         let foreign = || Error::new(Status::Unsupported, format!("{path:?} is no archive of lb_backup"));
         let index = Index::read(&file, path)?.ok_or_else(foreign)?;
         Ok(Parent { file, path: path.to_owned(), index })

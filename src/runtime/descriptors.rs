@@ -60,11 +60,11 @@ pub struct GuardedFile {
 }
 
 impl GuardedFile {
-    /// Opens what must be a regular file, for reading.
-    pub fn open(path: &Path) -> Result<GuardedFile> {
+    /// Opens what must be a regular file, for reading. In messages it is `name`.
+    pub fn open(path: &Path, name: &Path) -> Result<GuardedFile> {
         GuardedFile::open_at(CWD, path.as_os_str(), AtFlags::empty())
-            .map_err(|error| Error::os("cannot open", path, error))?
-            .ok_or_else(|| Error::new(Status::NotADatabase, format!("{path:?} is not a regular file")))
+            .map_err(|error| Error::os("cannot open", name, error))?
+            .ok_or_else(|| Error::new(Status::NotADatabase, format!("{name:?} is not a regular file")))
     }
 
     /// The same of a name in `directory`; with [`AtFlags::SYMLINK_NOFOLLOW`] it must not be a symbolic link. None if it is
@@ -145,15 +145,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("game.db");
         std::fs::write(&path, "x").unwrap();
-        let file = GuardedFile::open(&path).unwrap();
+        let file = GuardedFile::open(&path, &path).unwrap();
         let (first, second) = (Connection::to(file.stat()), Connection::to(file.stat()));
         drop(file);
         drop(first);
-        drop(GuardedFile::open(&path).unwrap());
+        drop(GuardedFile::open(&path, &path).unwrap());
         assert_eq!(open_count(&path), 2);
         drop(second);
         assert_eq!(open_count(&path), 0);
-        drop(GuardedFile::open(&path).unwrap());
+        drop(GuardedFile::open(&path, &path).unwrap());
         assert_eq!(open_count(&path), 0);
     }
 
@@ -172,9 +172,10 @@ mod tests {
     #[test]
     fn only_regular_files_are_opened() {
         let directory = tempfile::tempdir().unwrap();
-        let error = GuardedFile::open(directory.path()).err().unwrap();
+        let error = GuardedFile::open(directory.path(), directory.path()).err().unwrap();
         assert_eq!(error.status, Status::NotADatabase);
-        let error = GuardedFile::open(&directory.path().join("absent")).err().unwrap();
+        let absent = directory.path().join("absent");
+        let error = GuardedFile::open(&absent, &absent).err().unwrap();
         assert_eq!(error.status, Status::NotFound);
     }
 }

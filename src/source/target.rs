@@ -241,9 +241,9 @@ impl Target {
 
     /// Replaces everything by an image of another layout, which is in a file of its own, by SQLite's online backup. Only
     /// for who is [`Target::alone`]. With the copy the restore is done: if the journal mode is not what it was, that is
-    /// no failure of it, and is told beside.
-    pub fn replace_whole(self, image: &Path, copied: impl FnMut(u64)) -> Result<Option<Error>> {
-        let source = open_immutable(image, image, &self.mode.job)?;
+    /// no failure of it, and is told beside. In messages the image is `name`.
+    pub fn replace_whole(self, image: &Path, name: &Path, copied: impl FnMut(u64)) -> Result<Option<Error>> {
+        let source = open_immutable(image, name, &self.mode.job)?;
         // Dropped after the connection.
         let mut mode = self.mode;
         let mut connection = self.snapshot.into_connection();
