@@ -25,13 +25,10 @@ build() { # build SOURCES CARGO_HOME NAME
     for part in config.toml registry/cache registry/index; do
         [ ! -e "$cargo_home/$part" ] || cp -R "$cargo_home/$part" "$2/$part"
     done
+    # One command with &&: what is before || has no errexit.
     (
-        cd "$1"
-        export CARGO_HOME=$2
-        cmake --preset package >/dev/null
-        cmake --build --preset package
-        cd build/package
-        cpack -G DEB >/dev/null
+        cd "$1" && export CARGO_HOME=$2 && cmake --preset package && cmake --build --preset package &&
+            cd build/package && cpack -G DEB
     ) >"$work/log" 2>&1 || { cat "$work/log" >&2 && exit 1; }
     (
         cd "$1"
