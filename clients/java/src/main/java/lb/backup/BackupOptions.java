@@ -1,55 +1,68 @@
 package lb.backup;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.time.Duration;
 
-public final class BackupOptions extends JobOptions<BackupOptions> {
-    /** The order is the library's. */
-    public enum Format { BY_NAME, IMAGE, ZSTD }
+/** Options of {@link LbBackup#backup} and {@link LbBackup#startBackup}. */
+public final class BackupOptions extends WriteOptions<BackupOptions> {
+    private Format format = Format.BY_NAME;
+    private int level;
+    private boolean withoutDigest;
+    private long chunkSize;
+    private long walLimit;
+    private Path reuse;
 
-    int format, level, existing, digest, busyTimeoutMillis;
-    long chunkSize, walLimit;
-    Path reuse;
-
+    /** The format of the archive; BY_NAME without this. */
     public BackupOptions format(Format format) {
-        this.format = format.ordinal();
+        if (format == Format.UNKNOWN) {
+            throw new IllegalArgumentException("format: UNKNOWN");
+        }
+        this.format = format;
         return this;
     }
 
-    public BackupOptions level(int compressionLevel) {
-        level = compressionLevel;
+    /** Zstandard's level, -7 to 19; 3 without this, or with 0. */
+    public BackupOptions level(int level) {
+        this.level = level;
         return this;
     }
 
-    /** An existing destination is replaced, in one step. */
-    public BackupOptions replace() {
-        existing = 1;
-        return this;
-    }
-
+    /** Leaves {@link Result#sha256} null, and saves its time. */
     public BackupOptions withoutDigest() {
-        digest = 1;
+        withoutDigest = true;
         return this;
     }
 
-    public BackupOptions busyTimeout(Duration timeout) {
-        busyTimeoutMillis = milliseconds("busyTimeout", timeout);
-        return this;
-    }
-
+    /** Bytes of a chunk, 65536 to 8388608; without this, or with 0, it adapts. */
     public BackupOptions chunkSize(long bytes) {
-        chunkSize = bytes;
+        chunkSize = notNegative("chunkSize", bytes);
         return this;
     }
 
+    /**
+     * Bytes by which the source's -wal file may grow while the backup keeps it from being reset; then WAL_LIMIT. Without this,
+     * or with 0, there is no limit.
+     */
     public BackupOptions walLimit(long bytes) {
-        walLimit = bytes;
+        walLimit = notNegative("walLimit", bytes);
         return this;
     }
 
-    /** An earlier archive, whose unchanged chunks are taken over. */
+    /** An earlier compressed archive of the same database, whose unchanged chunks are taken over. */
     public BackupOptions reuse(Path archive) {
         reuse = archive;
         return this;
+    }
+
+    void write(MemorySegment to, Arena arena) {
+        Struct struct = Native.BACKUP_OPTIONS;
+        writeOwn(struct, to);
+        struct.set(to, "format", format.ordinal());
+        struct.set(to, "compression_level", level);
+        struct.set(to, "digest", withoutDigest ? 1 : 0);
+        struct.set(to, "chunk_size", chunkSize);
+        struct.set(to, "wal_limit_bytes", walLimit);
+        struct.set(to, "reuse_path", path(arena, reuse));
     }
 }

@@ -4,11 +4,6 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.StructLayout;
-import java.lang.invoke.MethodHandle;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -17,57 +12,54 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 
 /**
- * A running backup, restore or verification. Any thread may use it. A job that is forgotten goes on to its end and holds
- * nothing after that; {@link #close} cancels.
+ * A backup, restore or verification that was started. Any thread may use it. One that is forgotten goes on to its end and
+ * holds nothing after that; {@link #close} cancels.
  */
 public final class Job implements AutoCloseable {
-    private static final StructLayout PROGRESS = Native.PROGRESS;
+    /**
+     * The jobs whose last callback is to come, by the user_data of their callbacks: the library has numbers, never anything
+     * of Java's, and a forgotten job is garbage after its last callback.
+     */
     private static final Map<Long, Job> RUNNING = new ConcurrentHashMap<>();
     private static final AtomicLong TOKENS = new AtomicLong();
-    /** The library has one thread for callbacks: whoever is on it must not wait. */
-    private static volatile Thread inCallback;
+    /** The library has one thread for callbacks; null while none runs. */
+    private static volatile Thread callbackThread;
 
-    private final String operation;
+    /** What starts a job: the function, with its paths. */
+    interface Start {
+        int call(Arena arena, MemorySegment options, MemorySegment job, MemorySegment error);
+    }
+
     private final CountDownLatch ended = new CountDownLatch(1);
-    private Consumer<? super Progress> listener;
     private volatile MemorySegment handle;
     private volatile boolean closed;
-    private volatile Progress last;
-    private volatile Result result;
-    private volatile Exception failure;
     private CompletableFuture<Result> future;
 
-    private Job(String operation, Consumer<? super Progress> listener) {
-        this.operation = operation;
+    // Of the callbacks, which never overlap; others read them once it has ended.
+    private Consumer<? super Progress> listener;
+    private Throwable thrown;
+    private Result result;
+    private Exception failure;
+    /** Before the handle is released, so that there is always one or the other to look at. */
+    private volatile Progress last;
+
+    private Job(Consumer<? super Progress> listener) {
         this.listener = listener;
     }
 
-    static Job start(String operation, MethodHandle function, StructLayout layout, JobOptions<?> common, List<Path> paths,
-            String pathOption, Path optional, Consumer<MemorySegment> own) throws LbException {
-        Job job = new Job(operation + " " + paths.getFirst(), common.listener);
+    static Job start(Struct struct, JobOptions<?> options, Start start) throws LbException {
+        Job job = new Job(options.listener);
         long token = TOKENS.incrementAndGet();
         RUNNING.put(token, job);
         boolean started = false;
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment options = Native.allocate(arena, layout);
-            Native.set(layout, options, "verify", common.verify);
-            Native.set(layout, options, "max_bytes_per_second", common.rate);
-            Native.set(layout, options, "progress_interval_ms", common.intervalMillis);
-            Native.set(layout, options, "user_data", MemorySegment.ofAddress(token));
-            Native.set(layout, options, "on_progress", Native.ON_PROGRESS);
-            Native.set(layout, options, "on_complete", Native.ON_COMPLETE);
-            if (optional != null) {
-                Native.set(layout, options, pathOption, arena.allocateFrom(optional.toString()));
-            }
-            own.accept(options);
+            MemorySegment in = struct.allocate(arena);
+            options.write(struct, in, MemorySegment.ofAddress(token));
             MemorySegment out = arena.allocate(ADDRESS);
-            MemorySegment error = Native.allocate(arena, Native.ERROR);
-            List<Object> arguments = new ArrayList<>();
-            paths.forEach(path -> arguments.add(arena.allocateFrom(path.toString())));
-            arguments.addAll(List.of(options, out, error));
-            Status status = Native.call(function, arguments.toArray());
+            MemorySegment error = Native.ERROR.allocate(arena);
+            Status status = Status.of(start.call(arena, in, out, error));
             if (status != Status.OK) {
-                throw error(job.operation, status, error);
+                throw LbException.of(status, error);
             }
             started = true;
             job.handle = out.get(ADDRESS, 0);
@@ -79,54 +71,67 @@ public final class Job implements AutoCloseable {
         }
     }
 
-    static LbException error(String operation, Status status, MemorySegment error) {
-        return new LbException(operation, status, Native.i(Native.ERROR, error, "sqlite_code"),
-                Native.i(Native.ERROR, error, "sys_errno"), Native.message(Native.ERROR, error), null);
+    /** Runs code of the program in a callback. An exception that left the callback would end the process. */
+    static Throwable inCallback(Runnable code) {
+        callbackThread = Thread.currentThread();
+        try {
+            code.run();
+            return null;
+        } catch (Throwable thrown) {
+            return thrown;
+        } finally {
+            callbackThread = null;
+        }
     }
 
-    private LbException refused(Status status) {
-        return new LbException(operation, status, 0, 0, "", null);
+    private static boolean isInCallback() {
+        return Thread.currentThread() == callbackThread;
     }
 
-    /** An exception that left an upcall would end the process: nothing may. */
+    /** The lb_progress_fn of every job with a listener. */
     @SuppressWarnings("unused")
     static void onProgress(MemorySegment handle, MemorySegment progress, MemorySegment token) {
         Job job = RUNNING.get(token.address());
-        inCallback = Thread.currentThread();
-        try {
-            if (job.listener != null) {
-                job.listener.accept(Native.progress(progress.reinterpret(PROGRESS.byteSize())));
+        if (job.listener == null) {
+            return;
+        }
+        job.thrown = inCallback(() -> {
+            try (Arena arena = Arena.ofConfined()) {
+                job.listener.accept(Progress.of(Native.PROGRESS.shown(progress, arena)));
             }
-        } catch (Throwable thrown) {
+        });
+        if (job.thrown != null) {
             job.listener = null;
-            job.failure = new ListenerException(thrown, null);
-        } finally {
-            inCallback = null;
         }
     }
 
+    /** The lb_complete_fn of every job. */
     @SuppressWarnings("unused")
-    static void onComplete(MemorySegment handle, MemorySegment struct, MemorySegment token) {
+    static void onComplete(MemorySegment handle, MemorySegment shown, MemorySegment token) {
         Job job = RUNNING.remove(token.address());
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment from = struct.reinterpret(Native.RESULT.byteSize());
-            Result result = Native.result(from);
-            if (result.status() != Status.OK) {
-                job.failure = new LbException(job.operation, result.status(), Native.i(Native.RESULT, from, "sqlite_code"),
-                        Native.i(Native.RESULT, from, "sys_errno"), Native.message(Native.RESULT, from), result);
-            } else if (job.failure != null) {
-                job.failure = new ListenerException(job.failure.getCause(), result);
+            MemorySegment from = Native.RESULT.shown(shown, arena);
+            job.result = Result.of(from);
+            job.last = look(arena, handle);
+            if (job.result.status() != Status.OK) {
+                job.failure = LbException.of(job.result, from);
+                if (job.thrown != null) {
+                    job.failure.addSuppressed(job.thrown);
+                }
+            } else if (job.thrown != null) {
+                job.failure = new ListenerException(job.thrown, job.result);
             }
-            MemorySegment progress = Native.allocate(arena, PROGRESS);
-            Native.call(Native.PROGRESS_OF, handle, progress);
-            job.last = Native.progress(progress);
-            job.result = result;
-            Native.call(Native.RELEASE, handle);
-        } catch (Throwable thrown) {
-            job.failure = new IllegalStateException(thrown);
+        } catch (Throwable unexpected) { // no memory, say: whoever waits is to know
+            job.failure = new IllegalStateException(unexpected);
         } finally {
+            Native.release(handle);
             job.end();
         }
+    }
+
+    private static Progress look(Arena arena, MemorySegment handle) {
+        MemorySegment progress = Native.PROGRESS.allocate(arena);
+        return Status.of(Native.look(handle, progress)) == Status.OK ? Progress.of(progress) : null;
     }
 
     private void end() {
@@ -149,55 +154,113 @@ public final class Job implements AutoCloseable {
     }
 
     /**
-     * Waits for the outcome, as often as asked. An interrupt ends only the waiting.
+     * Waits until the job has ended and tells the outcome, as often as asked. Holds no thread but a platform thread that
+     * calls it. An interrupt ends only the waiting.
      *
-     * @throws LbException the job failed; WOULD_DEADLOCK in a progress listener if it has not ended
+     * @throws LbException the job failed; or WOULD_DEADLOCK, in a callback, if it has not ended
      * @throws ListenerException the job succeeded, but its listener threw
      */
     public Result await() throws LbException, InterruptedException {
-        mayWait();
-        ended.await();
+        if (!isDone()) {
+            refuseInCallback();
+            ended.await();
+        }
         return outcome();
     }
 
-    private void mayWait() throws LbException {
-        if (ended.getCount() > 0 && Thread.currentThread() == inCallback) {
-            throw refused(Status.WOULD_DEADLOCK);
+    static void refuseInCallback() throws LbException {
+        if (isInCallback()) {
+            throw new LbException(Status.WOULD_DEADLOCK, "a callback must not wait for an unfinished job");
         }
     }
 
     private Result outcome() throws LbException {
-        switch (failure) {
-            case null -> {
-                return result;
-            }
-            case LbException e -> throw e;
+        return switch (failure) {
+            case null -> result;
+            case LbException e -> throw new LbException(e);
             case RuntimeException e -> throw e;
             default -> throw new AssertionError(failure);
-        }
+        };
     }
 
-    /** The outcome, with an interrupt that cancels; one that came too late stays set. */
+    /** The outcome. An interrupt cancels the job; one that came too late stays set. */
     Result awaitOrCancel() throws LbException, InterruptedException {
         try {
             return await();
         } catch (InterruptedException interrupt) {
-            cancel();
-            awaitUninterruptibly();
+            close();
             if (result != null && result.status() == Status.CANCELLED) {
                 throw interrupt;
             }
             Thread.currentThread().interrupt();
             return outcome();
-        } catch (LbException e) {
-            if (e.status() == Status.WOULD_DEADLOCK) {
-                cancel();
-            }
-            throw e;
         }
     }
 
-    private void awaitUninterruptibly() {
+    /**
+     * The outcome as a future, always the same. Exceptions in it are those of {@link #await}. It is completed on a virtual
+     * thread, never on the library's. However else it ends before the job does (by {@code cancel}, by {@code orTimeout}), that
+     * cancels the job. Waiting for it in a callback would be for ever.
+     */
+    public synchronized CompletableFuture<Result> toCompletableFuture() {
+        if (future == null) {
+            future = new CompletableFuture<>();
+            if (isDone()) {
+                complete(future);
+            } else {
+                future.whenComplete((result, thrown) -> cancel());
+            }
+        }
+        return future;
+    }
+
+    /** Looks at the job; never waits. INVALID_HANDLE after {@link #close}. */
+    public Progress progress() throws LbException {
+        refuseClosed();
+        if (last == null) {
+            try (Arena arena = Arena.ofConfined()) {
+                Progress progress = look(arena, handle);
+                if (progress != null) {
+                    return progress;
+                }
+            }
+        }
+        return last;
+    }
+
+    /** Asks the job to end as CANCELLED. Never waits; of no effect once it has ended. */
+    public void cancel() {
+        Native.cancel(handle);
+    }
+
+    /** Bytes of the image per second, at once; 0 for no limit. Of no effect once the job has ended. INVALID_HANDLE after close. */
+    public void setRate(long bytesPerSecond) throws LbException {
+        refuseClosed();
+        Native.setRate(handle, JobOptions.notNegative("setRate", bytesPerSecond));
+    }
+
+    private void refuseClosed() throws LbException {
+        if (closed) {
+            throw new LbException(Status.INVALID_HANDLE, "the job was closed");
+        }
+    }
+
+    /** Whether the job has ended, well or not. */
+    public boolean isDone() {
+        return ended.getCount() == 0;
+    }
+
+    /**
+     * Cancels the job and waits until it has ended, which takes milliseconds and is not interrupted; in a callback it does not
+     * wait. Closing twice is harmless, and {@link #await} still tells the outcome.
+     */
+    @Override
+    public void close() {
+        closed = true;
+        cancel();
+        if (isInCallback()) {
+            return;
+        }
         boolean interrupted = false;
         while (true) {
             try {
@@ -209,73 +272,6 @@ public final class Job implements AutoCloseable {
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
-        }
-    }
-
-    /** Completed on a thread of its own, never on the library's. Its {@code cancel} cancels the job. */
-    public CompletableFuture<Result> toCompletableFuture() {
-        synchronized (this) {
-            if (future != null) {
-                return future;
-            }
-            future = new CompletableFuture<>() {
-                @Override
-                public boolean cancel(boolean mayInterruptIfRunning) {
-                    Job.this.cancel();
-                    return super.cancel(mayInterruptIfRunning);
-                }
-            };
-            if (ended.getCount() == 0) {
-                complete(future);
-            }
-            return future;
-        }
-    }
-
-    /** Never waits. */
-    public Progress progress() throws LbException {
-        if (closed) {
-            throw refused(Status.INVALID_HANDLE);
-        }
-        if (last == null) {
-            try (Arena arena = Arena.ofConfined()) {
-                MemorySegment progress = Native.allocate(arena, PROGRESS);
-                Status status = Native.call(Native.PROGRESS_OF, handle, progress);
-                if (status == Status.OK) {
-                    return Native.progress(progress);
-                }
-                if (last == null) {
-                    throw refused(status);
-                }
-            }
-        }
-        return last;
-    }
-
-    /** Asks the job to end as CANCELLED. Never waits; of no effect once it has ended. */
-    public void cancel() {
-        Native.call(Native.CANCEL, handle);
-    }
-
-    /** Bytes of the image per second; 0 for no limit. Of no effect once the job has ended. */
-    public void setRate(long bytesPerSecond) throws LbException {
-        if (closed) {
-            throw refused(Status.INVALID_HANDLE);
-        }
-        Native.call(Native.SET_RATE, handle, bytesPerSecond);
-    }
-
-    public boolean isDone() {
-        return ended.getCount() == 0;
-    }
-
-    /** Cancels the job and waits for its end; in a progress listener it does not wait. Idempotent. */
-    @Override
-    public void close() {
-        closed = true;
-        cancel();
-        if (Thread.currentThread() != inCallback) {
-            awaitUninterruptibly();
         }
     }
 }

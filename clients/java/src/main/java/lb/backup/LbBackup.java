@@ -1,94 +1,159 @@
 package lb.backup;
 
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Verified backups of live SQLite databases. What waits may be called in virtual threads: it holds no other thread, and an
- * interrupt cancels the job.
+ * Verified backups of live SQLite databases. What lb_backup.h says under CAVEATS holds here as well. Every function may be
+ * called from any thread.
+ *
+ * <p>{@link #backup}, {@link #restore} and {@link #verify} wait, and in a virtual thread hold no other; an interrupt cancels
+ * the job, leaves nothing and is an InterruptedException. In a callback they are WOULD_DEADLOCK, and start nothing.
+ *
+ * <p>Every function may throw an UnsatisfiedLinkError, if the library cannot be loaded.
  */
 public final class LbBackup {
     private LbBackup() {
     }
 
+    /** {@link #backup(Path, Path, BackupOptions)} with the defaults. */
     public static Result backup(Path source, Path dest) throws LbException, InterruptedException {
         return backup(source, dest, new BackupOptions());
     }
 
+    /** {@link #startBackup}, and waits. */
     public static Result backup(Path source, Path dest, BackupOptions options) throws LbException, InterruptedException {
+        mayWait();
         return startBackup(source, dest, options).awaitOrCancel();
     }
 
+    /** {@link #restore(Path, Path, RestoreOptions)} with the defaults. */
+    public static Result restore(Path archive, Path dest) throws LbException, InterruptedException {
+        return restore(archive, dest, new RestoreOptions());
+    }
+
+    /** {@link #startRestore}, and waits. */
     public static Result restore(Path archive, Path dest, RestoreOptions options) throws LbException, InterruptedException {
+        mayWait();
         return startRestore(archive, dest, options).awaitOrCancel();
     }
 
+    /** {@link #verify(Path, VerifyOptions)} with the defaults. */
+    public static Result verify(Path archive) throws LbException, InterruptedException {
+        return verify(archive, new VerifyOptions());
+    }
+
+    /** {@link #startVerify}, and waits. */
     public static Result verify(Path archive, VerifyOptions options) throws LbException, InterruptedException {
+        mayWait();
         return startVerify(archive, options).awaitOrCancel();
     }
 
-    public static Job startBackup(Path source, Path dest, BackupOptions o) throws LbException {
-        return Job.start("backup", Native.BACKUP_START, Native.BACKUP, o, List.of(source, dest), "reuse_path", o.reuse, s -> {
-            Native.set(Native.BACKUP, s, "format", o.format);
-            Native.set(Native.BACKUP, s, "compression_level", o.level);
-            Native.set(Native.BACKUP, s, "existing", o.existing);
-            Native.set(Native.BACKUP, s, "digest", o.digest);
-            Native.set(Native.BACKUP, s, "chunk_size", o.chunkSize);
-            Native.set(Native.BACKUP, s, "busy_timeout_ms", o.busyTimeoutMillis);
-            Native.set(Native.BACKUP, s, "wal_limit_bytes", o.walLimit);
+    private static void mayWait() throws LbException, InterruptedException {
+        if (Thread.interrupted()) {
+            throw new InterruptedException();
+        }
+        Job.refuseInCallback();
+    }
+
+    /**
+     * Starts a backup of a live SQLite database into a new file, and returns at once. The file appears when it is complete,
+     * durable and verified; on failure and on cancel nothing is left. The database may be open and being written, in this
+     * process or another; the backup has every transaction that was committed before this call.
+     */
+    public static Job startBackup(Path source, Path dest, BackupOptions options) throws LbException {
+        return Job.start(Native.BACKUP_OPTIONS, options, (arena, in, job, error) -> {
+            options.write(in, arena);
+            return Native.backupStart(JobOptions.path(arena, source), JobOptions.path(arena, dest), in, job, error);
         });
     }
 
-    public static Job startRestore(Path archive, Path dest, RestoreOptions o) throws LbException {
-        return Job.start("restore", Native.RESTORE_START, Native.RESTORE, o, List.of(archive, dest), "keep_previous",
-                o.keepPrevious, s -> {
-                    Native.set(Native.RESTORE, s, "existing", o.existing);
-                    Native.set(Native.RESTORE, s, "busy_timeout_ms", o.busyTimeoutMillis);
-                });
+    /**
+     * Starts restoring a backup of any kind, and returns at once: to a new file, or, with {@link RestoreOptions#replace}, into
+     * a database that may be in use, in one transaction.
+     */
+    public static Job startRestore(Path archive, Path dest, RestoreOptions options) throws LbException {
+        return Job.start(Native.RESTORE_OPTIONS, options, (arena, in, job, error) -> {
+            options.write(in, arena);
+            return Native.restoreStart(JobOptions.path(arena, archive), JobOptions.path(arena, dest), in, job, error);
+        });
     }
 
+    /**
+     * Starts verifying a backup of any kind, and returns at once. Changes nothing. A damaged one is CORRUPT (or
+     * NOT_A_DATABASE, UNSUPPORTED); {@link LbException#result} says which check it failed, and where.
+     */
     public static Job startVerify(Path archive, VerifyOptions options) throws LbException {
-        return Job.start("verify", Native.VERIFY_START, Native.VERIFY, options, List.of(archive), null, null, s -> { });
+        return Job.start(Native.VERIFY_OPTIONS, options,
+                (arena, in, job, error) -> Native.verifyStart(JobOptions.path(arena, archive), in, job, error));
     }
 
-    /** What a backup file says about itself, from a few kilobytes of it. */
+    /** What a backup file says about itself, from a few kilobytes of it; waits for them, well under a millisecond. */
     public static ArchiveInfo inspect(Path archive) throws LbException {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment info = Native.allocate(arena, Native.INFO);
-            MemorySegment error = Native.allocate(arena, Native.ERROR);
-            Status status = Native.call(Native.INSPECT, arena.allocateFrom(archive.toString()), info, error);
+            MemorySegment info = Native.ARCHIVE_INFO.allocate(arena);
+            MemorySegment error = Native.ERROR.allocate(arena);
+            Status status = Status.of(Native.inspect(JobOptions.path(arena, archive), info, error));
             if (status != Status.OK) {
-                throw Job.error("inspect " + archive, status, error);
+                throw LbException.of(status, error);
             }
-            var l = Native.INFO;
-            return new ArchiveInfo(Native.i(l, info, "kind"), Native.i(l, info, "format_version"),
-                    Native.i(l, info, "page_size"), Native.l(l, info, "pages"), Native.l(l, info, "image_bytes"),
-                    Native.l(l, info, "archive_bytes"), Native.l(l, info, "chunk_size"), Native.l(l, info, "chunks"),
-                    Native.instant(Native.l(l, info, "created_unix_ns")), Native.i(l, info, "has_parent") != 0);
+            return ArchiveInfo.of(info);
         }
     }
 
-    /** Jobs whose handles are open in the library. */
-    static long openJobs() {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment count = arena.allocate(8);
-            Native.call(Native.JOBS, MemorySegment.NULL, 0L, count);
-            return count.get(java.lang.foreign.ValueLayout.JAVA_LONG, 0);
+    /** The unfinished jobs of this process, in no particular order. */
+    public static List<JobInfo> jobs() throws LbException {
+        Struct struct = Native.JOB_INFO;
+        for (long capacity = 16;; capacity *= 2) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment array = arena.allocate(struct.size * capacity, 8);
+                struct.set(array, "struct_size", (int) struct.size);
+                MemorySegment count = arena.allocate(JAVA_LONG);
+                Status status = Status.of(Native.jobs(array, capacity, count));
+                if (status != Status.OK) {
+                    throw new LbException(status, "the jobs cannot be listed: " + status);
+                }
+                long jobs = count.get(JAVA_LONG, 0);
+                if (jobs <= capacity) {
+                    List<JobInfo> list = new ArrayList<>();
+                    for (long i = 0; i < jobs; i++) {
+                        list.add(JobInfo.of(array.asSlice(i * struct.size, struct.size)));
+                    }
+                    return list;
+                }
+            }
         }
     }
 
-    /** Cancels every job and ends the library's threads; waits up to the given time. A later start begins afresh. */
-    public static Status shutdown(int timeoutMillis) {
-        return Native.call(Native.SHUTDOWN, timeoutMillis);
+    /** Sets up the library: before its first job, or after {@link #shutdown}. Otherwise it is BUSY. */
+    public static void configure(Config config) throws LbException {
+        config.apply();
     }
 
+    /**
+     * Cancels every job and ends the library's threads; a later start begins afresh. A program need not call this. Waits in
+     * native code: a virtual thread holds its carrier meanwhile.
+     *
+     * @param timeout how long to wait, in milliseconds, rounded up; 49 days and more wait for ever
+     * @return false if that was not long enough: the shutdown goes on, and another call waits again
+     * @throws LbException WOULD_DEADLOCK in a callback
+     */
+    public static boolean shutdown(Duration timeout) throws LbException {
+        Status status = Status.of(Native.shutdown(JobOptions.milliseconds("shutdown", timeout)));
+        if (status != Status.OK && status != Status.TIMED_OUT) {
+            throw new LbException(status, "the library cannot be shut down: " + status);
+        }
+        return status == Status.OK;
+    }
+
+    /** The versions of the library, its SQLite and its Zstandard: "0.1.0 (sqlite 3.x.y, zstd 1.x.y)". */
     public static String version() {
-        try {
-            return ((MemorySegment) Native.VERSION.invokeExact()).reinterpret(Long.MAX_VALUE).getString(0);
-        } catch (Throwable e) {
-            throw new AssertionError(e);
-        }
+        return Native.version();
     }
 }

@@ -1,8 +1,6 @@
 package lb.backup;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -10,160 +8,244 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.StructLayout;
 import java.lang.foreign.SymbolLookup;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
-import java.time.Instant;
-import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 
-/** The C interface: structures, functions, and the two callbacks that all jobs share. */
+/**
+ * The functions and structures of lb_backup.h. The library is loaded when this class is first used, for good: callbacks may
+ * come until the process ends. Functions that few programs call are linked when they are first called, as linking takes
+ * milliseconds.
+ */
 final class Native {
-    static final StructLayout PROGRESS = struct("lb_progress", "i struct_size, i state, i phase, i retries, l bytes_done, "
+    static final Struct PROGRESS = new Struct("lb_progress", "i struct_size, i state, i phase, i retries, l bytes_done, "
             + "l bytes_total, l bytes_written, l bytes_reused, l elapsed_ns, l eta_ns, d percent");
-    static final StructLayout RESULT = struct("lb_result", "i struct_size, i status, i sqlite_code, i sys_errno, 1024 message, "
+    static final Struct RESULT = new Struct("lb_result", "i struct_size, i status, i sqlite_code, i sys_errno, 1024 message, "
             + "i format, i page_size, l pages, l image_bytes, l archive_bytes, l bytes_reused, i has_sha256, i retries, "
             + "32 sha256, l start_unix_ns, l end_unix_ns, l waiting_ns, l reading_ns, l compressing_ns, l writing_ns, "
             + "l syncing_ns, l verifying_ns, l source_lock_ns, l wal_growth_bytes, i failed_check, i reserved, "
             + "l failed_chunk, l failed_page");
-    static final StructLayout ERROR = struct("lb_error", "i struct_size, i status, i sqlite_code, i sys_errno, 1024 message");
-    static final StructLayout BACKUP = struct("lb_backup_options", "i struct_size, i format, i compression_level, i existing, "
-            + "i verify, i digest, l chunk_size, l max_bytes_per_second, i busy_timeout_ms, i progress_interval_ms, "
-            + "l wal_limit_bytes, p user_data, p on_progress, p on_complete, p reuse_path");
-    static final StructLayout RESTORE = struct("lb_restore_options", "i struct_size, i existing, i verify, i busy_timeout_ms, "
-            + "l max_bytes_per_second, i progress_interval_ms, i reserved, p keep_previous, p user_data, p on_progress, "
-            + "p on_complete");
-    static final StructLayout VERIFY = struct("lb_verify_options", "i struct_size, i verify, l max_bytes_per_second, "
+    static final Struct ERROR = new Struct("lb_error", "i struct_size, i status, i sqlite_code, i sys_errno, 1024 message");
+    static final Struct BACKUP_OPTIONS = new Struct("lb_backup_options", "i struct_size, i format, i compression_level, "
+            + "i existing, i verify, i digest, l chunk_size, l max_bytes_per_second, i busy_timeout_ms, "
+            + "i progress_interval_ms, l wal_limit_bytes, p user_data, p on_progress, p on_complete, p reuse_path");
+    static final Struct RESTORE_OPTIONS = new Struct("lb_restore_options", "i struct_size, i existing, i verify, "
+            + "i busy_timeout_ms, l max_bytes_per_second, i progress_interval_ms, i reserved, p keep_previous, p user_data, "
+            + "p on_progress, p on_complete");
+    static final Struct VERIFY_OPTIONS = new Struct("lb_verify_options", "i struct_size, i verify, l max_bytes_per_second, "
             + "i progress_interval_ms, i reserved, p user_data, p on_progress, p on_complete");
-    static final StructLayout INFO = struct("lb_archive_info", "i struct_size, i kind, i format_version, i page_size, l pages, "
-            + "l image_bytes, l archive_bytes, l chunk_size, l chunks, l created_unix_ns, i application_id, i user_version, "
-            + "i compression_level, i has_parent, 16 archive_id, 16 parent_id, 32 library_version, 32 sqlite_version, "
-            + "32 zstd_version");
-    static final List<StructLayout> ALL = List.of(PROGRESS, RESULT, ERROR, BACKUP, RESTORE, VERIFY, INFO);
+    static final Struct ARCHIVE_INFO = new Struct("lb_archive_info", "i struct_size, i kind, i format_version, i page_size, "
+            + "l pages, l image_bytes, l archive_bytes, l chunk_size, l chunks, l created_unix_ns, i application_id, "
+            + "i user_version, i compression_level, i has_parent, 16 archive_id, 16 parent_id, 32 library_version, "
+            + "32 sqlite_version, 32 zstd_version");
+    static final Struct JOB_INFO = new Struct("lb_job_info", "i struct_size, i state, p job, p user_data, l bytes_done, "
+            + "l bytes_total, d percent, 256 dest_name");
+    static final Struct CONFIG = new Struct("lb_config", "i struct_size, i flags, i workers, i max_concurrent_jobs, "
+            + "i queue_length, i priority, p user_data, p on_log");
+    static final List<Struct> STRUCTS = List.of(PROGRESS, RESULT, ERROR, BACKUP_OPTIONS, RESTORE_OPTIONS, VERIFY_OPTIONS,
+            ARCHIVE_INFO, JOB_INFO, CONFIG);
+
+    /** LB_ABI_VERSION of the header that this was written after. */
+    private static final int ABI_VERSION = 0;
 
     private static final Linker LINKER = Linker.nativeLinker();
-    private static final SymbolLookup LIBRARY = SymbolLookup.libraryLookup(name(), Arena.global());
-    static final MethodHandle BACKUP_START = function("lb_backup_start", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
-    static final MethodHandle RESTORE_START = function("lb_restore_start", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
-    static final MethodHandle VERIFY_START = function("lb_verify_start", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
-    static final MethodHandle INSPECT = function("lb_backup_inspect", JAVA_INT, ADDRESS, ADDRESS, ADDRESS);
-    static final MethodHandle PROGRESS_OF = function("lb_backup_progress", JAVA_INT, ADDRESS, ADDRESS);
-    static final MethodHandle CANCEL = function("lb_backup_cancel", JAVA_INT, ADDRESS);
-    static final MethodHandle RELEASE = function("lb_backup_release", JAVA_INT, ADDRESS);
-    static final MethodHandle SET_RATE = function("lb_backup_set_rate", JAVA_INT, ADDRESS, JAVA_LONG);
-    static final MethodHandle JOBS = function("lb_backup_jobs", JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS);
-    static final MethodHandle SHUTDOWN = function("lb_shutdown", JAVA_INT, JAVA_INT);
-    static final MethodHandle VERSION = function("lb_version", ADDRESS);
-    static final MemorySegment ON_PROGRESS = callback("onProgress");
-    static final MemorySegment ON_COMPLETE = callback("onComplete");
+    private static final SymbolLookup LIBRARY = load();
+    private static final MethodHandle CANCEL = link("lb_backup_cancel", JAVA_INT, ADDRESS);
+    private static final MethodHandle RELEASE = link("lb_backup_release", JAVA_INT, ADDRESS);
+    private static final MethodHandle LOOK = link("lb_backup_progress", JAVA_INT, ADDRESS, ADDRESS);
+    private static final FunctionDescriptor JOB_CALLBACK = FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS);
+    static final MemorySegment ON_PROGRESS = callback(Job.class, "onProgress", JOB_CALLBACK);
+    static final MemorySegment ON_COMPLETE = callback(Job.class, "onComplete", JOB_CALLBACK);
 
     private Native() {
     }
 
-    private static String name() {
-        String variable = System.getenv("LB_BACKUP_LIBRARY");
-        return System.getProperty("lb.backup.library", variable == null ? "liblb_backup.so.0" : variable);
-    }
-
-    private static StructLayout struct(String name, String fields) {
-        List<MemoryLayout> layouts = new ArrayList<>();
-        for (String field : fields.split(", ")) {
-            String[] words = field.split(" ");
-            layouts.add((switch (words[0]) {
-                case "i" -> JAVA_INT;
-                case "l" -> JAVA_LONG;
-                case "d" -> JAVA_DOUBLE;
-                case "p" -> ADDRESS;
-                default -> MemoryLayout.sequenceLayout(Long.parseLong(words[0]), JAVA_BYTE);
-            }).withName(words[1]));
+    private static SymbolLookup load() {
+        String name = System.getProperty("lb.backup.library", System.getenv("LB_BACKUP_LIBRARY"));
+        if (name == null) {
+            name = "liblb_backup.so.0";
         }
-        return MemoryLayout.structLayout(layouts.toArray(MemoryLayout[]::new)).withName(name);
-    }
-
-    private static MethodHandle function(String name, ValueLayout returns, MemoryLayout... takes) {
-        return LINKER.downcallHandle(LIBRARY.find(name).orElseThrow(), FunctionDescriptor.of(returns, takes));
-    }
-
-    private static MemorySegment callback(String method) {
+        SymbolLookup library;
         try {
-            MethodHandle handle = MethodHandles.lookup().findStatic(Job.class, method,
-                    MethodType.methodType(void.class, MemorySegment.class, MemorySegment.class, MemorySegment.class));
-            return LINKER.upcallStub(handle, FunctionDescriptor.ofVoid(ADDRESS, ADDRESS, ADDRESS), Arena.global());
+            library = SymbolLookup.libraryLookup(name, Arena.global());
+        } catch (IllegalArgumentException e) {
+            throw new UnsatisfiedLinkError(name + " cannot be loaded; -Dlb.backup.library or LB_BACKUP_LIBRARY names another");
+        }
+        int version;
+        try {
+            MemorySegment function = library.find("lb_abi_version").orElseThrow();
+            version = (int) LINKER.downcallHandle(function, FunctionDescriptor.of(JAVA_INT)).invokeExact();
+        } catch (Throwable e) {
+            throw new UnsatisfiedLinkError(name + " is not lb_backup: " + e);
+        }
+        if (version != ABI_VERSION) {
+            throw new UnsatisfiedLinkError(name + " has ABI version " + version + ", not " + ABI_VERSION);
+        }
+        return library;
+    }
+
+    private static MethodHandle link(String name, MemoryLayout returns, MemoryLayout... takes) {
+        MemorySegment function = LIBRARY.find(name).orElseThrow(() -> new UnsatisfiedLinkError("the library has no " + name));
+        return LINKER.downcallHandle(function, FunctionDescriptor.of(returns, takes));
+    }
+
+    private static MemorySegment callback(Class<?> where, String method, FunctionDescriptor takes) {
+        try {
+            MethodHandle target = MethodHandles.lookup().findStatic(where, method, takes.toMethodType());
+            return LINKER.upcallStub(target, takes, Arena.global());
         } catch (ReflectiveOperationException e) {
             throw new AssertionError(e);
         }
     }
 
-    /** Calls a function that returns a status. */
-    static Status call(MethodHandle function, Object... arguments) {
+    /** No function of the library throws: this is the virtual machine's (an error) or a defect of this client. */
+    private static RuntimeException unexpected(Throwable thrown) {
+        if (thrown instanceof Error error) {
+            throw error;
+        }
+        return new IllegalStateException(thrown);
+    }
+
+    private static final class Backup {
+        static final MethodHandle START = link("lb_backup_start", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
+    }
+
+    static int backupStart(MemorySegment source, MemorySegment dest, MemorySegment options, MemorySegment job,
+            MemorySegment error) {
         try {
-            return Status.of((int) function.invokeWithArguments(arguments));
-        } catch (Throwable e) { // no function of the library throws: the arguments are wrong
-            throw new AssertionError(e);
+            return (int) Backup.START.invokeExact(source, dest, options, job, error);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
         }
     }
 
-    static MemorySegment allocate(Arena arena, StructLayout layout) {
-        MemorySegment struct = arena.allocate(layout);
-        struct.set(JAVA_INT, 0, (int) layout.byteSize());
-        return struct;
+    private static final class Restore {
+        static final MethodHandle START = link("lb_restore_start", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
     }
 
-    private static long offset(StructLayout layout, String field) {
-        return layout.byteOffset(PathElement.groupElement(field));
+    static int restoreStart(MemorySegment archive, MemorySegment dest, MemorySegment options, MemorySegment job,
+            MemorySegment error) {
+        try {
+            return (int) Restore.START.invokeExact(archive, dest, options, job, error);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
     }
 
-    static int i(StructLayout layout, MemorySegment struct, String field) {
-        return struct.get(JAVA_INT, offset(layout, field));
+    private static final class Verify {
+        static final MethodHandle START = link("lb_verify_start", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
     }
 
-    static long l(StructLayout layout, MemorySegment struct, String field) {
-        return struct.get(JAVA_LONG, offset(layout, field));
+    static int verifyStart(MemorySegment archive, MemorySegment options, MemorySegment job, MemorySegment error) {
+        try {
+            return (int) Verify.START.invokeExact(archive, options, job, error);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
     }
 
-    static void set(StructLayout layout, MemorySegment struct, String field, int value) {
-        struct.set(JAVA_INT, offset(layout, field), value);
+    private static final class Inspect {
+        static final MethodHandle FUNCTION = link("lb_backup_inspect", JAVA_INT, ADDRESS, ADDRESS, ADDRESS);
     }
 
-    static void set(StructLayout layout, MemorySegment struct, String field, long value) {
-        struct.set(JAVA_LONG, offset(layout, field), value);
+    static int inspect(MemorySegment archive, MemorySegment info, MemorySegment error) {
+        try {
+            return (int) Inspect.FUNCTION.invokeExact(archive, info, error);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
     }
 
-    static void set(StructLayout layout, MemorySegment struct, String field, MemorySegment value) {
-        struct.set(ADDRESS, offset(layout, field), value);
+    static int look(MemorySegment job, MemorySegment progress) {
+        try {
+            return (int) LOOK.invokeExact(job, progress);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
     }
 
-    static String message(StructLayout layout, MemorySegment struct) {
-        return struct.getString(offset(layout, "message"));
+    static int cancel(MemorySegment job) {
+        try {
+            return (int) CANCEL.invokeExact(job);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
     }
 
-    static Progress progress(MemorySegment from) {
-        return new Progress(Progress.State.values()[i(PROGRESS, from, "state")],
-                Progress.Phase.values()[i(PROGRESS, from, "phase")], i(PROGRESS, from, "retries"),
-                l(PROGRESS, from, "bytes_done"), l(PROGRESS, from, "bytes_total"), l(PROGRESS, from, "bytes_written"),
-                l(PROGRESS, from, "bytes_reused"), l(PROGRESS, from, "elapsed_ns"), l(PROGRESS, from, "eta_ns"),
-                from.get(JAVA_DOUBLE, offset(PROGRESS, "percent")));
+    static int release(MemorySegment job) {
+        try {
+            return (int) RELEASE.invokeExact(job);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
     }
 
-    static Result result(MemorySegment from) {
-        String sha256 = i(RESULT, from, "has_sha256") == 0 ? null
-                : HexFormat.of().formatHex(from.asSlice(offset(RESULT, "sha256"), 32).toArray(JAVA_BYTE));
-        return new Result(Status.of(i(RESULT, from, "status")), i(RESULT, from, "format"), i(RESULT, from, "page_size"),
-                l(RESULT, from, "pages"), l(RESULT, from, "image_bytes"), l(RESULT, from, "archive_bytes"),
-                l(RESULT, from, "bytes_reused"), i(RESULT, from, "retries"), sha256, instant(l(RESULT, from, "start_unix_ns")),
-                instant(l(RESULT, from, "end_unix_ns")), l(RESULT, from, "waiting_ns"), l(RESULT, from, "reading_ns"),
-                l(RESULT, from, "compressing_ns"), l(RESULT, from, "writing_ns"), l(RESULT, from, "syncing_ns"),
-                l(RESULT, from, "verifying_ns"), l(RESULT, from, "source_lock_ns"), l(RESULT, from, "wal_growth_bytes"),
-                i(RESULT, from, "failed_check"), l(RESULT, from, "failed_chunk"), l(RESULT, from, "failed_page"));
+    private static final class SetRate {
+        static final MethodHandle FUNCTION = link("lb_backup_set_rate", JAVA_INT, ADDRESS, JAVA_LONG);
     }
 
-    static Instant instant(long unixNanos) {
-        return Instant.ofEpochSecond(0, unixNanos);
+    static int setRate(MemorySegment job, long bytesPerSecond) {
+        try {
+            return (int) SetRate.FUNCTION.invokeExact(job, bytesPerSecond);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    private static final class Jobs {
+        static final MethodHandle FUNCTION = link("lb_backup_jobs", JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS);
+    }
+
+    static int jobs(MemorySegment jobs, long capacity, MemorySegment count) {
+        try {
+            return (int) Jobs.FUNCTION.invokeExact(jobs, capacity, count);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    private static final class Configure {
+        static final MethodHandle FUNCTION = link("lb_configure", JAVA_INT, ADDRESS, ADDRESS);
+        static final MemorySegment ON_LOG =
+                callback(Config.class, "onLog", FunctionDescriptor.ofVoid(JAVA_INT, ADDRESS, ADDRESS));
+    }
+
+    static MemorySegment onLog() {
+        return Configure.ON_LOG;
+    }
+
+    static int configure(MemorySegment config, MemorySegment error) {
+        try {
+            return (int) Configure.FUNCTION.invokeExact(config, error);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    private static final class Shutdown {
+        static final MethodHandle FUNCTION = link("lb_shutdown", JAVA_INT, JAVA_INT);
+    }
+
+    static int shutdown(int timeoutMillis) {
+        try {
+            return (int) Shutdown.FUNCTION.invokeExact(timeoutMillis);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
+    private static final class Version {
+        static final MethodHandle FUNCTION = link("lb_version", ADDRESS);
+    }
+
+    static String version() {
+        try {
+            return ((MemorySegment) Version.FUNCTION.invokeExact()).reinterpret(Long.MAX_VALUE).getString(0);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
     }
 }

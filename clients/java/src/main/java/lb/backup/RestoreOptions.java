@@ -1,26 +1,21 @@
 package lb.backup;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.time.Duration;
 
-public final class RestoreOptions extends JobOptions<RestoreOptions> {
-    int existing, busyTimeoutMillis;
-    Path keepPrevious;
+/** Options of {@link LbBackup#restore} and {@link LbBackup#startRestore}. */
+public final class RestoreOptions extends WriteOptions<RestoreOptions> {
+    private Path keepPrevious;
 
-    /** An existing database is changed, in one transaction. */
-    public RestoreOptions replace() {
-        existing = 1;
-        return this;
-    }
-
-    public RestoreOptions busyTimeout(Duration timeout) {
-        busyTimeoutMillis = milliseconds("busyTimeout", timeout);
-        return this;
-    }
-
-    /** Where the existing database is backed up to before it is changed. */
+    /** Where a backup of the database that is about to be changed goes first. It must not exist. */
     public RestoreOptions keepPrevious(Path archive) {
         keepPrevious = archive;
         return this;
+    }
+
+    void write(MemorySegment to, Arena arena) {
+        writeOwn(Native.RESTORE_OPTIONS, to);
+        Native.RESTORE_OPTIONS.set(to, "keep_previous", path(arena, keepPrevious));
     }
 }

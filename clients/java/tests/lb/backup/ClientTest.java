@@ -1,7 +1,8 @@
 package lb.backup;
 
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.MemoryLayout.PathElement;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
 import java.lang.ref.WeakReference;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -13,15 +14,22 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 
 /** Everything beside Java's own SQLite (sqlite-jdbc). A child process leads the life that its arguments name. */
 final class ClientTest {
     static final int ROWS = 400, LATE = 100, STRUCK = 10;
     static Path directory;
+    static int passed;
+    static boolean failed;
 
     interface Test {
         void run() throws Exception;
@@ -38,6 +46,7 @@ final class ClientTest {
             return;
         }
         test("structures match the header", ClientTest::structures);
+        test("what only a newer library knows is UNKNOWN", ClientTest::newerLibrary);
         test("round trip", ClientTest::roundTrip);
         test("progress", ClientTest::progress);
         test("cancel", ClientTest::cancel);
@@ -52,13 +61,22 @@ final class ClientTest {
         if (System.getenv("LB_BACKUP_HOOKS_LIBRARY") != null) {
             test("without isolation the outsider gets in", ClientTest::noIsolation);
         }
+        test("settings and log", ClientTest::settings);
+        System.out.println(passed + " passed");
+        System.exit(failed ? 1 : 0);
     }
 
     static void test(String name, Test test) throws Exception {
         directory = Files.createTempDirectory("lb-java");
+        long begun = System.nanoTime();
         try {
             test.run();
-            System.out.println("ok " + name);
+            passed++;
+            System.out.printf("ok %s (%d ms)%n", name, (System.nanoTime() - begun) / 1_000_000);
+        } catch (Exception | AssertionError e) {
+            failed = true;
+            System.out.println("FAILED " + name);
+            e.printStackTrace(System.out);
         } finally {
             try (var files = Files.walk(directory)) {
                 files.sorted(Comparator.reverseOrder()).forEach(path -> path.toFile().delete());
@@ -130,13 +148,14 @@ final class ClientTest {
     }
 
     static int child(String life, String library, String switches) throws Exception {
-        var builder = new ProcessBuilder(ProcessHandle.current().info().command().orElseThrow(),
-                "--enable-native-access=ALL-UNNAMED", "-XX:TieredStopAtLevel=1", "-XX:-CreateCoredumpOnCrash",
-                "-XX:ErrorFile=/dev/null", "-cp",
-                System.getProperty("java.class.path"), "lb.backup.ClientTest", life, directory.toString());
+        var command = new ArrayList<>(List.of(ProcessHandle.current().info().command().orElseThrow()));
+        command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        command.addAll(List.of("-XX:-CreateCoredumpOnCrash", "-XX:ErrorFile=/dev/null", "-cp",
+                System.getProperty("java.class.path"), "lb.backup.ClientTest", life, directory.toString()));
+        var builder = new ProcessBuilder(command);
         builder.environment().put("LB_BACKUP_LIBRARY", library);
         builder.environment().put("LB_BACKUP_TEST_HOOKS", switches);
-        return builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start().waitFor();
+        return builder.inheritIO().start().waitFor();
     }
 
     static BackupOptions slow() {
@@ -145,32 +164,59 @@ final class ClientTest {
 
     /** A backup that its throttle holds in mid-copy. */
     static Job held(String dest) throws Exception {
-        var copying = new CountDownLatch(1);
+        return held(dest, p -> { });
+    }
+
+    static Job held(String dest, Consumer<Progress> listener) throws Exception {
+        var seen = new CountDownLatch(1);
         Job job = LbBackup.startBackup(source(), at(dest), slow().onProgress(p -> {
-            if (p.bytesTotal() > 0) {
-                copying.countDown();
+            if (p.bytesTotal() > 0 || p.phase() == Progress.Phase.DONE) {
+                seen.countDown();
             }
+            listener.accept(p);
         }));
-        copying.await();
+        seen.await();
         return job;
     }
 
     static void structures() throws Exception {
         var c = new StringBuilder("#include <lb_backup.h>\n#include <stdio.h>\nint main(void){\n");
         var wanted = new ArrayList<String>();
-        for (var layout : Native.ALL) {
-            String struct = layout.name().orElseThrow();
-            c.append("printf(\"%zu\\n\", sizeof(").append(struct).append("));\n");
-            wanted.add("" + layout.byteSize());
-            for (MemoryLayout member : layout.memberLayouts()) {
-                String field = member.name().orElseThrow();
-                c.append("printf(\"%zu\\n\", offsetof(").append(struct).append(", ").append(field).append("));\n");
-                wanted.add("" + layout.byteOffset(PathElement.groupElement(field)));
-            }
+        for (Struct struct : Native.STRUCTS) {
+            c.append("printf(\"%zu\\n\", sizeof(").append(struct.name).append("));\n");
+            wanted.add("" + struct.size);
+            struct.offsets().forEach((field, offset) -> {
+                c.append("printf(\"").append(field).append(" %zu\\n\", offsetof(").append(struct.name).append(", ")
+                        .append(field).append("));\n");
+                wanted.add(field + " " + offset);
+            });
         }
         Files.writeString(at("layout.c"), c + "return 0;}");
         equal(said("cc", "-I", System.getProperty("lb.include"), at("layout.c").toString(), "-o", at("layout").toString()), "");
         equal(said(at("layout").toString()), String.join("\n", wanted));
+    }
+
+    static void newerLibrary() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment newer = Native.PROGRESS.allocate(arena);
+            Native.PROGRESS.set(newer, "state", 77);
+            Native.PROGRESS.set(newer, "phase", -1);
+            Native.PROGRESS.set(newer, "eta_ns", -1L);
+            Progress progress = Progress.of(newer);
+            check(progress.state() == Progress.State.UNKNOWN && progress.phase() == Progress.Phase.UNKNOWN
+                    && progress.eta() == null, progress);
+            MemorySegment result = Native.RESULT.allocate(arena);
+            for (String field : List.of("status", "format", "failed_check")) {
+                Native.RESULT.set(result, field, 77);
+            }
+            Result unknown = Result.of(result);
+            check(unknown.status() == Status.UNKNOWN && unknown.format() == Format.UNKNOWN
+                    && unknown.failedCheck() == Result.Check.UNKNOWN, unknown);
+            // An older library's structure ends earlier: what follows it is not ours.
+            Native.PROGRESS.set(newer, "struct_size", 16);
+            Native.PROGRESS.set(newer, "bytes_done", 5L);
+            equal(Progress.of(Native.PROGRESS.shown(newer, arena)).bytesDone(), 0L);
+        }
     }
 
     static void roundTrip() throws Exception {
@@ -179,9 +225,10 @@ final class ClientTest {
             equal(result.sha256(), said("sha256sum", at("copy.db.zst").toString()).substring(0, 64));
             equal(result.imageBytes(), result.pages() * result.pageSize());
             ArchiveInfo info = LbBackup.inspect(at("copy.db.zst"));
-            check(info.kind() == 2 && info.pages() == result.pages(), info);
-            LbBackup.verify(at("copy.db.zst"), new VerifyOptions().verify(JobOptions.Verify.FULL));
-            LbBackup.restore(at("copy.db.zst"), at("restored.db"), new RestoreOptions());
+            check(info.kind() == ArchiveInfo.Kind.ARCHIVE && info.pages() == result.pages(), info);
+            equal(result.format(), Format.ZSTD);
+            LbBackup.verify(at("copy.db.zst"), new VerifyOptions().verify(Verification.FULL));
+            LbBackup.restore(at("copy.db.zst"), at("restored.db"));
             rows(at("restored.db"), ROWS);
             exec(host, "DELETE FROM t");
             LbBackup.restore(at("copy.db.zst"), source(), new RestoreOptions().replace().keepPrevious(at("previous.db")));
@@ -189,7 +236,8 @@ final class ClientTest {
             rows(at("previous.db"), 0);
             result = LbBackup.backup(source(), at("second.db.zst"),
                     new BackupOptions().reuse(at("copy.db.zst")).level(1).withoutDigest().busyTimeout(Duration.ZERO));
-            check(result.sha256() == null && LbBackup.inspect(at("second.db.zst")).hasParent(), result);
+            check(result.sha256() == null, result);
+            equal(LbBackup.inspect(at("second.db.zst")).parentId(), info.archiveId());
             check(LbBackup.version().contains("sqlite"), LbBackup.version());
         }
     }
@@ -197,20 +245,15 @@ final class ClientTest {
     static void progress() throws Exception {
         try (Connection host = host("WAL")) {
             var calls = new ArrayList<Progress>();
-            var copying = new CountDownLatch(1);
-            Job job = LbBackup.startBackup(source(), at("copy.db"), slow().onProgress(p -> {
-                calls.add(p);
-                if (p.bytesTotal() > 0) {
-                    copying.countDown();
-                }
-            }));
-            copying.await();
+            Job job = held("copy.db", calls::add);
+            equal(LbBackup.jobs().getFirst().destName(), "copy.db");
             Progress seen = job.progress();
             check(seen.state() == Progress.State.RUNNING && seen.percent() < 100, seen);
             job.setRate(0);
             job.await();
             for (Progress p : List.of(job.progress(), calls.getLast())) {
-                check(p.state() == Progress.State.SUCCEEDED && p.percent() == 100 && p.bytesDone() == p.bytesTotal(), p);
+                check(p.state() == Progress.State.SUCCEEDED && p.phase() == Progress.Phase.DONE && p.percent() == 100
+                        && p.bytesDone() == p.bytesTotal() && p.eta().isZero(), p);
             }
             for (int i = 1; i < calls.size(); i++) {
                 check(calls.get(i).percent() >= calls.get(i - 1).percent(), calls);
@@ -233,6 +276,16 @@ final class ClientTest {
             } catch (CancellationException e) {
                 check(future.isDone(), e);
             }
+            Job timed = held("cancelled.db");
+            timed.toCompletableFuture().completeExceptionally(new TimeoutException()); // as orTimeout would
+            fails(Status.CANCELLED, timed::await);
+            try (Job failed = held("cancelled.db")) {
+                CompletableFuture<Result> outcome = failed.toCompletableFuture();
+                failed.cancel();
+                outcome.get();
+            } catch (ExecutionException e) {
+                equal(((LbException) e.getCause()).status(), Status.CANCELLED);
+            }
             Thread self = Thread.currentThread();
             try {
                 LbBackup.backup(source(), at("cancelled.db"), slow().onProgress(p -> {
@@ -246,6 +299,16 @@ final class ClientTest {
             } finally {
                 Thread.interrupted();
             }
+            // An interrupt of await ends only the waiting.
+            Job kept = held("kept.db");
+            self.interrupt();
+            try {
+                kept.await();
+                throw new AssertionError("not interrupted");
+            } catch (InterruptedException e) {
+                kept.setRate(0);
+            }
+            kept.await();
         }
     }
 
@@ -257,11 +320,19 @@ final class ClientTest {
             content[content.length / 2] ^= 1;
             Files.write(at("damaged.db.zst"), content);
             fails(Status.INVALID_ARGUMENT, () -> LbBackup.backup(source(), at("x.db"), new BackupOptions().level(99)));
+            fails(Status.BUSY, () -> LbBackup.configure(new Config()));
             fails(Status.NOT_FOUND, () -> LbBackup.backup(at("none.db"), at("x.db")));
             fails(Status.ALREADY_EXISTS, () -> LbBackup.backup(source(), at("whole.db.zst")));
             fails(Status.NOT_A_DATABASE, () -> LbBackup.backup(at("words"), at("x.db")));
             fails(Status.NOT_A_DATABASE, () -> LbBackup.inspect(at("words")));
-            fails(Status.CORRUPT, () -> LbBackup.verify(at("damaged.db.zst"), new VerifyOptions()));
+            fails(Status.CORRUPT, () -> {
+                try {
+                    LbBackup.verify(at("damaged.db.zst"));
+                } catch (LbException e) {
+                    check(e.result().failedCheck() == Result.Check.FRAME && e.result().failedChunk() >= 0, e.result());
+                    throw e;
+                }
+            });
             exec(host, "BEGIN EXCLUSIVE");
             fails(Status.BUSY, () -> LbBackup.backup(source(), at("x.db"), new BackupOptions().busyTimeout(Duration.ZERO)));
             exec(host, "COMMIT");
@@ -278,6 +349,7 @@ final class ClientTest {
             job.close();
             job.close();
             job.cancel();
+            check(job.isDone(), "a job goes on");
             fails(Status.INVALID_HANDLE, job::progress);
             fails(Status.INVALID_HANDLE, () -> job.setRate(1));
             fails(Status.CANCELLED, job::await);
@@ -300,6 +372,19 @@ final class ClientTest {
             }
             equal(calls.get(), 1);
             rows(at("copy.db"), ROWS);
+            var running = new CountDownLatch(1);
+            Job failing = LbBackup.startBackup(source(), at("x.db"), slow().onProgress(p -> {
+                running.countDown();
+                throw thrown;
+            }));
+            running.await();
+            failing.cancel();
+            try {
+                failing.await();
+                throw new AssertionError("not cancelled");
+            } catch (LbException e) {
+                check(e.status() == Status.CANCELLED && e.getSuppressed()[0] == thrown, e);
+            }
             var inCallback = new ArrayList<Status>();
             LbBackup.backup(source(), at("another.db"), new BackupOptions().onProgress(p -> {
                 if (p.state() == Progress.State.SUCCEEDED) {
@@ -310,10 +395,20 @@ final class ClientTest {
                     } catch (InterruptedException e) {
                         throw new AssertionError(e);
                     }
-                    inCallback.add(LbBackup.shutdown(-1));
+                    for (Test waits : List.<Test>of(() -> LbBackup.backup(source(), at("inner.db")),
+                            () -> LbBackup.shutdown(Duration.ofDays(50)))) {
+                        try {
+                            waits.run();
+                        } catch (LbException e) {
+                            inCallback.add(e.status());
+                        } catch (Exception e) {
+                            throw new AssertionError(e);
+                        }
+                    }
                 }
             }));
-            equal(inCallback, List.of(Status.WOULD_DEADLOCK, Status.WOULD_DEADLOCK));
+            equal(inCallback, List.of(Status.WOULD_DEADLOCK, Status.WOULD_DEADLOCK, Status.WOULD_DEADLOCK));
+            check(!Files.exists(at("inner.db")), "a backup that cannot be waited for was started");
         }
     }
 
@@ -342,7 +437,7 @@ final class ClientTest {
             for (int i = 0; i < 10; i++) {
                 rows(at("copy" + i + ".db"), ROWS);
             }
-            equal(LbBackup.openJobs(), 0L);
+            equal(LbBackup.jobs(), List.of());
         }
     }
 
@@ -410,6 +505,29 @@ final class ClientTest {
             check(files.allMatch(file -> file.getFileName().toString().startsWith("game.db")), "left");
         }
         rows(source(), ROWS);
+    }
+
+    static void settings() throws Exception {
+        try (Connection host = host("WAL")) {
+            check(LbBackup.shutdown(Duration.ofDays(50)), "jobs go on");
+            var lines = new ConcurrentLinkedQueue<String>();
+            LbBackup.configure(new Config().workers(1).maxConcurrentJobs(1).queueLength(1).normalPriority()
+                    .onLog((level, line) -> {
+                        lines.add(level + line);
+                        throw new IllegalStateException("thrown by the log: this is part of the test");
+                    }));
+            Files.writeString(at("old.db.zst"), "no archive");
+            LbBackup.backup(source(), at("new.db.zst"), new BackupOptions().reuse(at("old.db.zst")));
+            Job running = held("running.db");
+            Job waiting = LbBackup.startBackup(source(), at("waiting.db"), new BackupOptions());
+            fails(Status.QUEUE_FULL, () -> LbBackup.startBackup(source(), at("refused.db"), new BackupOptions()));
+            check(LbBackup.shutdown(Duration.ofDays(50)), "jobs go on"); // by now every line has been told
+            fails(Status.CANCELLED, running::await);
+            fails(Status.CANCELLED, waiting::await);
+            check(lines.stream().anyMatch(line -> line.startsWith("WARNING") && line.contains("old.db.zst")), lines);
+            LbBackup.configure(new Config());
+            LbBackup.backup(source(), at("afresh.db"));
+        }
     }
 
     static void noIsolation() throws Exception {
