@@ -14,7 +14,7 @@ import lb.backup.LbBackup;
 /**
  * What this client costs over C, and what its first use costs: {@code Bench PROGRAM LIBRARY SOURCE DEST [ROUNDS]}, where
  * PROGRAM is clients/bench.c. Backups by it and by each way of this client in turn, so that whatever disturbs the machine
- * disturbs all. bench.sh prepares and runs it.
+ * disturbs all.
  */
 public class Bench {
     public static void main(String[] args) throws Exception {
@@ -67,7 +67,7 @@ public class Bench {
 
     private static void firstUses(Path source) throws Exception {
         String java = ProcessHandle.current().info().command().orElseThrow();
-        String[] names = {"loading the library", "first backup, without that", "second backup", "the JVM's start and end"};
+        String[] names = {"load", "first backup after it", "second backup", "the JVM's start and end"};
         List<List<Long>> all = new ArrayList<>();
         Arrays.stream(names).forEach(name -> all.add(new ArrayList<>()));
         for (int run = 0; run < 30; run++) {
@@ -94,7 +94,7 @@ public class Bench {
     private static void firstUse(Path source) throws Exception {
         Path dest = Path.of(source + ".first");
         long before = System.nanoTime();
-        LbBackup.version();
+        LbBackup.load();
         long loaded = System.nanoTime();
         long first = timed(dest, () -> LbBackup.backup(source, dest));
         long second = timed(dest, () -> LbBackup.backup(source, dest));

@@ -152,6 +152,16 @@ public final class LbBackup {
         return status == Status.OK;
     }
 
+    /**
+     * Loads the library, and links what a backup needs; without this the first use does. A program that does not want to wait
+     * for that in its first backup calls it early, in a thread of its own.
+     *
+     * @throws UnsatisfiedLinkError the library cannot be loaded
+     */
+    public static void load() {
+        Native.load();
+    }
+
     /** The versions of the library, its SQLite and its Zstandard: "0.1.0 (sqlite 3.x.y, zstd 1.x.y)". */
     public static String version() {
         return Native.version();

@@ -12,8 +12,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
-import java.lang.invoke.MethodType;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * The functions and structures of lb_backup.h. The library is loaded when this class is first used, for good: callbacks may
@@ -52,7 +52,7 @@ final class Native {
     private static final int ABI_VERSION = 0;
 
     private static final Linker LINKER = Linker.nativeLinker();
-    private static final SymbolLookup LIBRARY = load();
+    private static final SymbolLookup LIBRARY = open();
     private static final MethodHandle CANCEL = link("lb_backup_cancel", JAVA_INT, ADDRESS);
     private static final MethodHandle RELEASE = link("lb_backup_release", JAVA_INT, ADDRESS);
     private static final MethodHandle LOOK = link("lb_backup_progress", JAVA_INT, ADDRESS, ADDRESS);
@@ -63,7 +63,7 @@ final class Native {
     private Native() {
     }
 
-    private static SymbolLookup load() {
+    private static SymbolLookup open() {
         String name = System.getProperty("lb.backup.library", System.getenv("LB_BACKUP_LIBRARY"));
         if (name == null) {
             name = "liblb_backup.so.0";
@@ -88,7 +88,10 @@ final class Native {
     }
 
     private static MethodHandle link(String name, MemoryLayout returns, MemoryLayout... takes) {
-        MemorySegment function = LIBRARY.find(name).orElseThrow(() -> new UnsatisfiedLinkError("the library has no " + name));
+        MemorySegment function = LIBRARY.find(name).orElse(null);
+        if (function == null) {
+            throw new UnsatisfiedLinkError("the library has no " + name);
+        }
         return LINKER.downcallHandle(function, FunctionDescriptor.of(returns, takes));
     }
 
@@ -111,6 +114,11 @@ final class Native {
 
     private static final class Backup {
         static final MethodHandle START = link("lb_backup_start", JAVA_INT, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS);
+    }
+
+    /** All that a backup needs. */
+    static void load() {
+        Objects.requireNonNull(Backup.START);
     }
 
     static int backupStart(MemorySegment source, MemorySegment dest, MemorySegment options, MemorySegment job,
