@@ -12,6 +12,7 @@ import java.sql.DriverManager;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -147,7 +148,7 @@ final class ClientTest {
         equal(outside(database, "SELECT count(*) FROM t; PRAGMA integrity_check"), count + "\nok");
     }
 
-    static int child(String life, String library, String switches) throws Exception {
+    static Process child(String life, String library, String switches) throws Exception {
         var command = new ArrayList<>(List.of(ProcessHandle.current().info().command().orElseThrow()));
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
         command.addAll(List.of("-XX:-CreateCoredumpOnCrash", "-XX:ErrorFile=/dev/null", "-cp",
@@ -155,7 +156,7 @@ final class ClientTest {
         var builder = new ProcessBuilder(command);
         builder.environment().put("LB_BACKUP_LIBRARY", library);
         builder.environment().put("LB_BACKUP_TEST_HOOKS", switches);
-        return builder.inheritIO().start().waitFor();
+        return builder.inheritIO().start();
     }
 
     static BackupOptions slow() {
@@ -488,7 +489,7 @@ final class ClientTest {
     }
 
     static void crash() throws Exception {
-        equal(child("killed", System.getenv("LB_BACKUP_LIBRARY"), ""), 137);
+        equal(child("killed", System.getenv("LB_BACKUP_LIBRARY"), "").waitFor(), 137);
         rows(source(), ROWS + LATE);
         rows(at("copy.db"), ROWS);
     }
@@ -500,7 +501,7 @@ final class ClientTest {
     }
 
     static void exit() throws Exception {
-        equal(child("exits", System.getenv("LB_BACKUP_LIBRARY"), ""), 7);
+        equal(child("exits", System.getenv("LB_BACKUP_LIBRARY"), "").waitFor(), 7);
         try (var files = Files.list(directory)) {
             check(files.allMatch(file -> file.getFileName().toString().startsWith("game.db")), "left");
         }
@@ -532,12 +533,16 @@ final class ClientTest {
 
     static void noIsolation() throws Exception {
         Path whole = directory;
+        var children = new LinkedHashMap<Process, Integer>();
         for (String journal : List.of("DELETE", "WAL")) {
             for (String switches : List.of("", "no-isolation")) {
                 directory = Files.createDirectory(whole.resolve(journal + switches));
-                equal(child(journal, System.getenv("LB_BACKUP_HOOKS_LIBRARY"), switches), switches.isEmpty() ? 0 : STRUCK);
+                children.put(child(journal, System.getenv("LB_BACKUP_HOOKS_LIBRARY"), switches), switches.isEmpty() ? 0 : STRUCK);
             }
         }
         directory = whole;
+        for (var child : children.entrySet()) {
+            equal(child.getKey().waitFor(), child.getValue());
+        }
     }
 }
