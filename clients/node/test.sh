@@ -22,7 +22,7 @@ if ! cmp -s package-lock.json "$work/node_modules/installed.json"; then
 fi
 # Modules are looked up from where a file is: the client is tested as a copy beside its packages.
 rm -rf "$work/tests" "$work/examples"
-cp -R ./*.js ./*.d.ts ./*.mjs ./*.json examples tests "$work"
+cp -R ./*.js ./*.d.ts ./*.json examples tests "$work"
 cd "$work"
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
