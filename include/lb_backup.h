@@ -462,6 +462,7 @@ typedef struct lb_progress {
  * Called on the library's host-side thread, at most once per interval while the job runs and once with its last
  * state, before on_complete.
  *
+ * May come before the call that starts the job has returned and written its out_job: `job` is that handle.
  * Never two callbacks of one job at once. The pointers die with the call. Any function of this library may be called,
  * but lb_backup_wait, lb_backup_join and lb_shutdown never wait in here: for an unfinished job they give
  * LB_STATUS_WOULD_DEADLOCK. A slow callback delays the callbacks of all other jobs, never the jobs. It must not
@@ -1006,7 +1007,8 @@ lb_status lb_backup_start(const char *source_path,
  * in another journal mode than it had: the restore has succeeded, and lb_config::on_log gets a warning.
  *
  * @param archive_path  The backup. A plain database that is in use is read as lb_backup_start would.
- * @param dest_path     The database. Its directory must exist. A symbolic link is refused.
+ * @param dest_path     The database. Its directory must exist. A symbolic link is refused, and a database with a second
+ *                      name (hard link) is: LB_STATUS_ALREADY_EXISTS.
  * @param options       NULL for the defaults: the destination must not exist.
  * @param out_job       Receives the handle, to be ended by lb_backup_join or lb_backup_release.
  * @param out_error     NULL, or receives the reason.
@@ -1074,7 +1076,8 @@ lb_status lb_backup_cancel(struct lb_job *job);
  * Waits until a job has ended and its on_complete has returned.
  *
  * @param job         The job.
- * @param timeout_ms  0 only looks; UINT32_MAX waits for ever.
+ * @param timeout_ms  0 only looks (in a callback, too, where it tells LB_STATUS_WOULD_DEADLOCK of an unfinished job);
+ *                    UINT32_MAX waits for ever.
  * @return LB_STATUS_OK once it has ended (well or not), TIMED_OUT, INVALID_HANDLE, WOULD_DEADLOCK or WRONG_PROCESS.
  */
 lb_status lb_backup_wait(struct lb_job *job,

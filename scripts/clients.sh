@@ -11,10 +11,19 @@ cmake --build --preset release --target lb_backup_cargo lb_backup_test_hooks >/d
 export LB_BACKUP_LIBRARY=$target_dir/release/liblb_backup.so
 export LB_BACKUP_HOOKS_LIBRARY=$target_dir/hooks/release/liblb_backup.so
 
-# What a client's toolchain is found by.
-declare -A toolchain=([go]=go [java]=javac [node]=npm [python]=python3 [rust]=cargo)
-present() {
-    command -v "${toolchain[$1]}" >/dev/null
+at_least() { # at_least VERSION MINIMUM
+    [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]
+}
+
+# Prints what is missing for a language.
+lacks() {
+    case $1 in
+        go) at_least "$(go env GOVERSION 2>/dev/null | tr -d go)" 1.21 || echo "Go 1.21 or newer" ;;
+        java) command -v javac >/dev/null || echo "a JDK" ;;
+        node) at_least "$(node --version 2>/dev/null | tr -d v)" 20 && command -v npm >/dev/null || echo "Node 20 or newer, with npm" ;;
+        python) python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || echo "Python 3.9 or newer" ;;
+        rust) ;;
+    esac
 }
 
 failed=()
@@ -27,12 +36,13 @@ for client in clients/*/test.sh; do
     if [ $# -gt 0 ] && [[ " $* " != *" $language "* ]]; then
         continue
     fi
-    if present "$language"; then
+    lacking=$(lacks "$language")
+    if [ -z "$lacking" ]; then
         bash "$client" || failed+=("$language")
     elif [ $# -gt 0 ]; then
-        failed+=("$language: no ${toolchain[$language]}")
+        failed+=("$language: there is no $lacking")
     else
-        skipped+=("$language: no ${toolchain[$language]}")
+        skipped+=("$language: there is no $lacking")
     fi
 done
 

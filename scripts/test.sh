@@ -13,12 +13,15 @@ step() {
 }
 
 step cargo fmt --check
+step cargo fmt --check --manifest-path models/Cargo.toml
 # --release: so that the C code of the dependencies is compiled once, here, for everything below.
 step cargo clippy --locked --release --all-targets -- -D warnings
 step cargo clippy --locked --release --all-targets --features test-hooks -- -D warnings
 step cargo test --locked --release
+step cargo test --locked --manifest-path models/Cargo.toml --target-dir "$target_dir/models"
 step cmake --preset release -DLB_BACKUP_CARGO_TARGET_DIR="$target_dir"
 step cmake --build --preset release
 step ctest --preset release --parallel "$(nproc)" --output-on-failure
+step bash scripts/clients.sh
 
 printf '\nAll checks passed in %d min %d s.\n' "$((SECONDS / 60))" "$((SECONDS % 60))"

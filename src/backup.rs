@@ -10,6 +10,7 @@ use crate::temporary;
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,7 +92,7 @@ impl Operation for Request {
             }
             _ => {}
         }
-        self.check_no_sidecar()?;
+        self.check_no_sidecar(CWD, self.dest.as_os_str())?;
         self.check_reuse()?;
         Ok(u64::try_from(source.st_size).unwrap_or_default())
     }
@@ -136,11 +137,12 @@ impl Request {
         Ok(())
     }
 
-    /// A log or journal beside a plain image would be replayed onto it by whoever opens it.
-    fn check_no_sidecar(&self) -> Result<()> {
+    /// A log or journal beside a plain image, which is to be `name`, would be replayed onto it by whoever opens it.
+    fn check_no_sidecar(&self, directory: impl AsFd, name: &OsStr) -> Result<()> {
         for suffix in ["-wal", "-journal"] {
-            let sidecar = with_suffix(self.dest.as_os_str(), suffix);
-            if self.encoding == Encoding::Image && statat(CWD, &sidecar, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            let present = statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW).is_ok();
+            if self.encoding == Encoding::Image && present {
+                let sidecar = with_suffix(self.dest.as_os_str(), suffix);
                 let message = format!("{sidecar:?} exists and would be replayed onto the destination; remove it first");
                 return Err(Error::new(Status::AlreadyExists, message));
             }
@@ -204,7 +206,7 @@ fn fill_and_publish(
     let mut clock = Stopwatch::start();
     let snapshot = Snapshot::begin(&request.source, job, request.busy_timeout, request.wal_limit)?;
     clock.lap(&mut report.waiting);
-    let mode = copied_mode(snapshot.stat(), archive)?;
+    let mode = copied_mode(&request.source, snapshot.stat(), archive)?;
     let work = |image_bytes| total_work(request, &snapshot, image_bytes);
     job.set_image(report, snapshot.page_size(), Some(snapshot.page_count()), work);
 
@@ -223,7 +225,7 @@ fn fill_and_publish(
     }
 
     job.control.check()?;
-    request.check_no_sidecar()?;
+    request.check_no_sidecar(&**archive.directory(), name)?;
     archive.publish(name, request.existing)?;
     clock.lap(&mut report.syncing);
     Ok(())
@@ -406,8 +408,8 @@ fn verify_image(request: &Request, context: &Context, report: &mut Report, archi
     if request.encoding == Encoding::Image {
         return judge(archive, report);
     }
-    let path = archive.hidden_path()?;
-    let input = Arc::new(Input::open(&path).map_err(|damage| damage.note(report))?);
+    let input = Input::open_as(&archive.descriptor_path()?, &request.dest);
+    let input = Arc::new(input.map_err(|damage| damage.note(report))?);
     temporary::lend(context, archive.directory(), |image| {
         image.check_space(report.image_bytes)?;
         let write = |piece: Piece, _: &mut Report| temporary::write(image, piece.offset, &piece);
@@ -425,7 +427,7 @@ pub fn keep(context: &Context, dest: &Path, snapshot: &mut Snapshot) -> Result<(
     let mut plan = Plan::plain_copy(snapshot.page_size(), snapshot.page_count());
     plan = Plan { encoding, throttled: false, written_by: versions(), ..plan };
     temporary::lend(context, &directory, |file| {
-        let mode = copied_mode(snapshot.stat(), file)?;
+        let mode = copied_mode(snapshot.path(), snapshot.stat(), file)?;
         file.check_space(plan.least_bytes())?;
         let mut report = Report::default();
         let options = OutputOptions { counted: false, ..OutputOptions::default() };

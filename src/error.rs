@@ -176,9 +176,14 @@ impl Error {
     /// A failed SQLite call. `errno` is that of the last failed system call, or 0: it may be an old one, and matters only
     /// where SQLite says that the system failed it.
     pub fn sqlite(operation: &str, path: &Path, code: i32, errno: i32, reason: &str) -> Error {
-        use rusqlite::ffi::{SQLITE_CANTOPEN, SQLITE_IOERR};
+        use rusqlite::ffi::{SQLITE_CANTOPEN, SQLITE_ERROR, SQLITE_IOERR};
         let errno = if matches!(code & 0xff, SQLITE_CANTOPEN | SQLITE_IOERR) { errno } else { 0 };
-        Error::sqlite_by(operation, path, code, errno, Status::from_sqlite(code, errno), reason)
+        let status = match code {
+            // A schema format of the future (prepare.c, sqlite3InitOne): the code is that of a wrong statement of ours.
+            SQLITE_ERROR if reason == "unsupported file format" => Status::Unsupported,
+            _ => Status::from_sqlite(code, errno),
+        };
+        Error::sqlite_by(operation, path, code, errno, status, reason)
     }
 
     /// The same for damage that SQLite has seen because the system failed to read, by `errno`.

@@ -5,15 +5,15 @@
 //! open; the owner keeps it locked (flock(2)), and a later job removes those that nobody holds.
 
 use crate::error::{Error, Result, Status};
+use crate::runtime::GuardedFile;
 use parking_lot::Mutex;
 use rustix::fs::{
-    self, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, fchmod, flock, fstat, fsync, linkat,
-    openat, renameat_with, statat, unlinkat,
+    self, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat, fchmod, flock, fremovexattr, fstat,
+    fsync, getxattr, linkat, openat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,6 +59,21 @@ impl Directory {
         &self.path
     }
 
+    /// A path that leads here wherever the directory is by now, whatever has its path; for the threads of this side.
+    fn present_path(&self) -> PathBuf {
+        let path = descriptor_path(&self.fd);
+        if fs::access(&path, fs::Access::EXISTS).is_ok() { path.into() } else { self.path.clone() }
+    }
+
+    /// Removes a name; false if it was not there.
+    pub fn remove(&self, name: &OsStr) -> Result<bool> {
+        match unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(Error::os("cannot remove", &self.path.join(name), error)),
+        }
+    }
+
     /// The kind of the file that has `name` here, if there is one; a symbolic link is not followed.
     fn kind_of(&self, name: &OsStr) -> Result<Option<FileType>> {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -87,7 +102,7 @@ impl Directory {
     /// next time: it costs space, never a backup. Looks at a directory once a second at most: a thousand jobs that write
     /// there need not each read it through.
     pub fn sweep(&self) -> Vec<String> {
-        if self.was_swept_lately() {
+        if crate::hooks::on("no-sweep") || self.was_swept_lately() {
             return Vec::new();
         }
         let Ok(entries) = fs::Dir::read_from(&self.fd) else { return Vec::new() };
@@ -112,26 +127,34 @@ impl Directory {
     }
 
     fn remove_if_abandoned(&self, name: &str) -> std::result::Result<(), Errno> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = openat(&self.fd, name, flags, Mode::empty())?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        // Guarded: what somebody has planted under such a name may be another name of a database that SQLite has open.
+        let file = GuardedFile::open_at(&self.fd, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW)?.ok_or(Errno::STALE)?;
+        flock(&*file, FlockOperation::NonBlockingLockExclusive)?;
         // The name may have come to mean another file between its opening and the lock.
-        let (held, named) = (fstat(&file)?, statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?);
-        if (held.st_dev, held.st_ino) != (named.st_dev, named.st_ino)
-            || FileType::from_raw_mode(held.st_mode) != FileType::RegularFile
-        {
+        if !same_file(file.stat(), &statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?) {
             return Err(Errno::STALE);
         }
         unlinkat(&self.fd, name, AtFlags::empty())
     }
 
-    fn sync(&self) -> Result<()> {
+    /// Makes durable what has happened to names.
+    pub fn sync(&self) -> Result<()> {
         match fsync(&self.fd) {
             // Some file systems have no fsync for directories; their names are as durable as they get.
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(error) => Err(Error::os("cannot sync the directory", &self.path, error)),
         }
     }
+}
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn same_file(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
 fn is_hidden_name(name: &str) -> bool {
@@ -149,7 +172,7 @@ fn hidden_name() -> std::result::Result<OsString, Errno> {
 /// A file on its way; removed when dropped. Until it is complete, only its owner may open it.
 pub struct Unpublished {
     directory: Arc<Directory>,
-    file: Arc<File>,
+    file: Arc<GuardedFile>,
     /// The name that it has for now, if any.
     hidden: Option<OsString>,
 }
@@ -164,7 +187,7 @@ impl Unpublished {
                 Ok(fd) if fs::access(descriptor_path(&fd), fs::Access::EXISTS).is_ok() => {
                     return Ok(Unpublished {
                         directory: Arc::clone(directory),
-                        file: Arc::new(fd.into()),
+                        file: Arc::new(GuardedFile::of(fd.into()).map_err(failed)?),
                         hidden: None,
                     });
                 }
@@ -181,7 +204,8 @@ impl Unpublished {
                 Err(Errno::EXIST) => continue,
                 Err(error) => return Err(failed(error)),
             };
-            let file = Unpublished { directory: Arc::clone(directory), file: Arc::new(fd.into()), hidden: Some(name) };
+            let file = Arc::new(GuardedFile::of(fd.into()).map_err(failed)?);
+            let file = Unpublished { directory: Arc::clone(directory), file, hidden: Some(name) };
             // A sweep may have come between: then it holds the lock, or the name is gone.
             let locked = flock(&*file.file, FlockOperation::NonBlockingLockExclusive).is_ok();
             if locked && fstat(&*file.file).map_err(failed)?.st_nlink == 1 {
@@ -192,7 +216,7 @@ impl Unpublished {
     }
 
     /// The open file.
-    pub fn file(&self) -> &Arc<File> {
+    pub fn file(&self) -> &Arc<GuardedFile> {
         &self.file
     }
 
@@ -214,10 +238,11 @@ impl Unpublished {
         Err(Error::os(&operation, &self.directory.path, Errno::NOSPC))
     }
 
-    /// Gives the complete file its permissions and makes both durable; may be called on any thread that has the same
-    /// descriptor table.
-    pub fn sync(file: &File, directory: &Directory, mode: Mode) -> Result<()> {
-        fchmod(file, mode)
+    /// Gives the complete file its permissions, these and no others, and makes both durable; may be called on any thread
+    /// that has the same descriptor table.
+    pub fn sync(file: &GuardedFile, directory: &Directory, mode: Mode) -> Result<()> {
+        remove_access_list(file)
+            .and_then(|()| fchmod(file, mode))
             .and_then(|()| fsync(file))
             .map_err(|error| Error::os("cannot sync a file in", &directory.path, error))
     }
@@ -230,10 +255,17 @@ impl Unpublished {
         }
     }
 
-    /// A path by which the file can be opened again, under a hidden name.
+    /// A path by which SQLite can open the file, under a hidden name.
     pub fn hidden_path(&mut self) -> Result<PathBuf> {
         let name = self.give_hidden_name()?;
-        Ok(self.directory.path.join(name))
+        Ok(self.directory.present_path().join(name))
+    }
+
+    /// A path by which this very file can be opened again, whoever has its name by then. Not for SQLite, which wants to
+    /// know where a link leads.
+    pub fn descriptor_path(&mut self) -> Result<PathBuf> {
+        let path = descriptor_path(&*self.file);
+        if fs::access(&path, fs::Access::EXISTS).is_ok() { Ok(path.into()) } else { self.hidden_path() }
     }
 
     fn give_hidden_name(&mut self) -> Result<OsString> {
@@ -263,6 +295,9 @@ impl Unpublished {
     pub fn publish(&mut self, name: &OsStr, existing: Existing) -> Result<()> {
         let path = self.directory.path.join(name);
         let failed = |error| Error::os("cannot publish", &path, error);
+        if crate::hooks::on("write-in-place") {
+            return self.write_in_place(&path).map_err(|error| Error::os("cannot publish", &path, error));
+        }
         for _ in 0..TRIES {
             self.directory.check_free(name, existing)?;
             let exchange = existing == Existing::Replace && self.directory.kind_of(name)?.is_some();
@@ -285,6 +320,21 @@ impl Unpublished {
         Err(failed(Errno::BUSY))
     }
 
+    /// As programs do that think of no crash: for tests, which must notice.
+    fn write_in_place(&self, path: &Path) -> std::io::Result<()> {
+        use std::os::unix::fs::FileExt;
+        let to = std::fs::File::create(path)?;
+        let (mut piece, mut offset) = ([0; 4096], 0);
+        loop {
+            let length = self.file.read_at(&mut piece, offset)?;
+            if length == 0 {
+                return Ok(());
+            }
+            to.write_all_at(&piece[..length], offset)?;
+            offset += length as u64;
+        }
+    }
+
     fn rename(&self, from: &OsStr, to: &OsStr, flags: RenameFlags) -> std::result::Result<(), Errno> {
         let directory = &self.directory.fd;
         match renameat_with(directory, from, directory, to, flags) {
@@ -299,15 +349,16 @@ impl Unpublished {
         }
     }
 
-    /// The name is given: makes that durable, or takes it back.
+    /// The name is given: makes sure of it, and makes it durable, or takes it back.
     fn settle(&mut self, name: &OsStr, exchanged: bool) -> Result<()> {
         let hidden = self.hidden.take();
-        if let Err(error) = self.directory.sync() {
+        let given = self.check_given(name, hidden.as_deref().filter(|_| exchanged));
+        if let Err(error) = given.and_then(|()| self.directory.sync()) {
             match (&hidden, exchanged) {
                 (Some(hidden), true) => {
                     // Back to where we were: the old file has its name again, ours the hidden one.
                     self.rename(hidden, name, RenameFlags::EXCHANGE)
-                        .map_err(|undo| Error::os("after a failed sync, cannot put back", Path::new(name), undo))?;
+                        .map_err(|undo| Error::os("after a failure, cannot put back", Path::new(name), undo))?;
                     self.hidden = Some(hidden.clone());
                 }
                 _ => self.hidden = Some(name.to_owned()),
@@ -320,6 +371,22 @@ impl Unpublished {
             let _ = unlinkat(&self.directory.fd, &hidden, AtFlags::empty());
         }
         Ok(())
+    }
+
+    /// In a directory where strangers may rename, a name can come to mean something else at any moment. What has `name`
+    /// must be this file, and what it was exchanged for, now at `old`, a regular one.
+    fn check_given(&self, name: &OsStr, old: Option<&OsStr>) -> Result<()> {
+        let path = self.directory.path.join(name);
+        let changed = |what: &str| Error::new(Status::Io, format!("cannot publish {path:?}: somebody has {what}"));
+        let named = statat(&self.directory.fd, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|error| Error::os("cannot look at", &path, error))?;
+        if !same_file(self.file.stat(), &named) {
+            return Err(changed("put another file in its place"));
+        }
+        match old.map(|old| self.directory.kind_of(old)).transpose()?.flatten() {
+            None | Some(FileType::RegularFile) => Ok(()),
+            Some(_) => Err(changed("put something else than a file there")),
+        }
     }
 }
 
@@ -334,17 +401,39 @@ fn descriptor_path(fd: &impl AsFd) -> String {
     format!("/proc/thread-self/fd/{}", fd.as_fd().as_raw_fd())
 }
 
-/// The permission bits for a copy of a file: no wider than the original's. Where the copy belongs to another group, that
-/// group gets no more than everybody.
-pub fn copied_mode(source: &fs::Stat, copy: &Unpublished) -> Result<Mode> {
-    let failed = |error| Error::os("cannot look at a file in", &copy.directory.path, error);
-    let own = fstat(&*copy.file).map_err(failed)?;
-    let bits = Mode::from_raw_mode(source.st_mode) & Mode::from_raw_mode(0o666);
-    if own.st_gid == source.st_gid {
-        return Ok(bits);
+/// The access list of a file (acl(5)), which its permission bits do not tell.
+const ACCESS_LIST: &str = "system.posix_acl_access";
+
+/// Takes away what the file has got from its directory's default list (acl(5), "Object creation and default ACLs").
+fn remove_access_list(file: &GuardedFile) -> std::result::Result<(), Errno> {
+    match fremovexattr(file, ACCESS_LIST) {
+        Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        Err(error) => Err(error),
     }
-    let everybody = Mode::from_raw_mode((bits.as_raw_mode() & Mode::RWXO.as_raw_mode()) << 3);
-    Ok(bits - (Mode::RWXG - everybody))
+}
+
+/// The permission bits for a copy of the file at `path`: nobody but the copy's owner may read it who cannot read the
+/// original. Where the copy belongs to another group, everybody else gets what both the group and the others have there;
+/// of a file with an access list only the owner has a copy.
+pub fn copied_mode(path: &Path, source: &Stat, copy: &Unpublished) -> Result<Mode> {
+    let failed = |error| Error::os("cannot look at a file in", &copy.directory.path, error);
+    let has_list =
+        !matches!(getxattr(path, ACCESS_LIST, &mut [0; 0][..]), Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS));
+    // A directory may give its files another group.
+    let own = fstat(&*copy.file).map_err(failed)?;
+    Ok(narrowed(Mode::from_raw_mode(source.st_mode), own.st_gid == source.st_gid, has_list))
+}
+
+fn narrowed(source: Mode, same_group: bool, has_list: bool) -> Mode {
+    let owner = source & (Mode::RUSR | Mode::WUSR);
+    let shift = Mode::RWXG.as_raw_mode().trailing_zeros();
+    let group = source.as_raw_mode() >> shift & Mode::RWXO.as_raw_mode() & 0o6;
+    let others = source.as_raw_mode() & 0o6;
+    match (has_list, same_group) {
+        (true, _) => owner,
+        (false, true) => owner | Mode::from_raw_mode(group << shift | others),
+        (false, false) => owner | Mode::from_raw_mode((group & others) << shift | (group & others)),
+    }
 }
 
 #[cfg(test)]
@@ -373,7 +462,7 @@ mod tests {
         if named {
             file.hidden_path().unwrap();
         }
-        (&**file.file()).write_all(content.as_bytes()).unwrap();
+        (&***file.file()).write_all(content.as_bytes()).unwrap();
         file
     }
 
@@ -466,15 +555,53 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_for_another_group_gives_it_no_more_than_everybody() {
+    fn a_copy_for_another_group_gives_nobody_more_than_the_original() {
+        let narrowed =
+            |bits, same_group, list| super::narrowed(Mode::from_raw_mode(bits), same_group, list).as_raw_mode();
+        for (bits, same, another) in
+            [(0o664, 0o664, 0o644), (0o4660, 0o660, 0o600), (0o604, 0o604, 0o600), (0o755, 0o644, 0o644)]
+        {
+            assert_eq!((narrowed(bits, true, false), narrowed(bits, false, false)), (same, another), "{bits:o}");
+            assert_eq!(narrowed(bits, true, true), bits & 0o600, "{bits:o}");
+        }
+    }
+
+    /// As somebody does it who may rename in the directory.
+    #[test]
+    fn a_file_put_in_the_place_of_the_temporary_one_is_not_published() {
+        for existing in [Existing::Refuse, Existing::Replace] {
+            let temp = tempfile::tempdir().unwrap();
+            let directory = Directory::open(temp.path()).unwrap();
+            let path = temp.path().join("a.db");
+            if existing == Existing::Replace {
+                std_fs::write(&path, "old").unwrap();
+            }
+            let mut file = unpublished(&directory, "new", true);
+            let hidden = temp.path().join(names(temp.path()).swap_remove(0));
+            std_fs::write(temp.path().join("planted"), "planted").unwrap();
+            std_fs::rename(temp.path().join("planted"), hidden).unwrap();
+            assert_eq!(publish(&mut file, 0o600, existing).unwrap_err().status, Status::Io);
+            drop(file);
+            let old = std_fs::read(&path).ok();
+            assert_eq!(old, (existing == Existing::Replace).then(|| b"old".to_vec()));
+            assert_eq!(names(temp.path()).len(), usize::from(old.is_some()));
+        }
+    }
+
+    #[test]
+    fn a_directory_that_moves_takes_the_hidden_file_along() {
         let temp = tempfile::tempdir().unwrap();
-        let file = unpublished(&Directory::open(temp.path()).unwrap(), "", false);
-        let mut source = fstat(&**file.file()).unwrap();
-        source.st_mode = 0o100_664;
-        assert_eq!(copied_mode(&source, &file).unwrap().as_raw_mode(), 0o664);
-        source.st_gid = source.st_gid.wrapping_add(1);
-        assert_eq!(copied_mode(&source, &file).unwrap().as_raw_mode(), 0o644);
-        source.st_mode = 0o104_660;
-        assert_eq!(copied_mode(&source, &file).unwrap().as_raw_mode(), 0o600);
+        let (first, second) = (temp.path().join("first"), temp.path().join("second"));
+        std_fs::create_dir(&first).unwrap();
+        let directory = Directory::open(&first).unwrap();
+        let mut file = unpublished(&directory, "new", true);
+        std_fs::rename(&first, &second).unwrap();
+        std_fs::create_dir(temp.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &first).unwrap();
+        assert_eq!(std_fs::read(file.hidden_path().unwrap()).unwrap(), b"new");
+        assert_eq!(std_fs::read(file.descriptor_path().unwrap()).unwrap(), b"new");
+        publish(&mut file, 0o600, Existing::Refuse).unwrap();
+        assert_eq!(names(&second), ["a.db"]);
+        assert!(names(&first).is_empty());
     }
 }

@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::ffi::OsStr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,15 +50,12 @@ impl Operation for Request {
                 let message = format!("the destination {:?} exists already", self.dest);
                 return Err(Error::new(Status::AlreadyExists, message));
             }
-            Ok(dest) if FileType::from_raw_mode(dest.st_mode) != FileType::RegularFile => {
-                let message = format!("the destination {:?} exists and is not a regular file", self.dest);
-                return Err(Error::new(Status::AlreadyExists, message));
-            }
             Ok(_) => {
+                source::stat_destination(&self.dest)?;
                 source::check_path(&self.dest, "dest_path")?;
                 self.check_keep_previous()?;
             }
-            Err(_) => self.check_leftovers()?,
+            Err(_) => self.check_leftovers(CWD, self.dest.as_os_str())?,
         }
         Ok(u64::try_from(archive.st_size).unwrap_or_default())
     }
@@ -90,10 +88,11 @@ impl Operation for Request {
 
 impl Request {
     /// What a database that is gone has left beside its name: SQLite would replay it onto the new one.
-    fn check_leftovers(&self) -> Result<()> {
+    fn check_leftovers(&self, directory: impl AsFd, name: &OsStr) -> Result<()> {
         for suffix in SIDECARS {
-            let leftover = with_suffix(self.dest.as_os_str(), suffix);
-            if self.existing == Existing::Refuse && statat(CWD, &leftover, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            let present = statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW).is_ok();
+            if self.existing == Existing::Refuse && present {
+                let leftover = with_suffix(self.dest.as_os_str(), suffix);
                 let message =
                     format!("{leftover:?} exists without its database and would be replayed onto the destination");
                 return Err(Error::new(Status::AlreadyExists, message));
@@ -208,7 +207,7 @@ fn restore_to_new(
     name: &OsStr,
 ) -> Result<()> {
     let job = &context.job;
-    let mode = copied_mode(archive.stat(), file)?;
+    let mode = copied_mode(&request.archive, archive.stat(), file)?;
     let judged = request.judged(archive.kind());
     job.progress.set_phase(Phase::Restoring);
     // What SQLite is about to read through need not be read back, and better stays in memory until then.
@@ -228,24 +227,20 @@ fn restore_to_new(
         clock.lap(&mut report.verifying);
     }
     job.control.check()?;
-    request.check_leftovers()?;
-    remove_leftovers(&request.dest)?;
+    request.check_leftovers(&**file.directory(), name)?;
+    remove_leftovers(file.directory(), name)?;
     file.publish(name, Existing::Refuse)?;
     clock.lap(&mut report.syncing);
     Ok(())
 }
 
-/// At the last moment: whoever opens the new file must not find them.
-fn remove_leftovers(dest: &Path) -> Result<()> {
+/// At the last moment, and durably: whoever opens the new file must not find them, after a power loss neither.
+fn remove_leftovers(directory: &Directory, name: &OsStr) -> Result<()> {
+    let mut removed = false;
     for suffix in SIDECARS {
-        let leftover = PathBuf::from(with_suffix(dest.as_os_str(), suffix));
-        match std::fs::remove_file(&leftover) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::os("cannot remove", &leftover, error)),
-        }
+        removed |= directory.remove(&with_suffix(name, suffix))?;
     }
-    Ok(())
+    if removed { directory.sync() } else { Ok(()) }
 }
 
 // -------------------------------------------------------------------------------------------- an existing database
@@ -276,10 +271,10 @@ fn restore_in_place(
             archive.write(context, report, file, &mut output)?;
             let bytes = output.finish(report)?.bytes;
             report.set_image_bytes(bytes);
-            let path = file.hidden_path()?;
-            let input = Input::open(&path).map_err(|damage| damage.note(report))?;
+            let input = Input::open_as(&file.descriptor_path()?, &request.archive);
+            let input = input.map_err(|damage| damage.note(report))?;
             let mut image = Plain::of(&input).map_err(|damage| damage.note(report))?;
-            replace_by_file(request, context, report, judged, (&mut image, &path))
+            replace_by_file(request, context, report, judged, (&mut image, &file.hidden_path()?))
         }),
     }
 }
@@ -303,16 +298,12 @@ fn replace_by_file(
     job.progress.add_work(archive::verify_work(report.image_bytes));
     clock.lap(&mut report.verifying);
     let mut first_page = archive::zeros(image.page_size as usize)?;
-    if image.page_count > 0 {
-        image.read(0, &mut first_page)?;
-    } else {
-        first_page.clear();
-    }
+    image.read(0, &mut first_page)?;
     let mut target = begin(request, context, report, &first_page)?;
     if !target.fits(&first_page) {
         // The last moment: the copy ends with its own commit.
         image.finish(report)?;
-        return replace_whole(context, report, target, image_path);
+        return replace_whole(request, context, report, target, image_path);
     }
     let (mut new, mut live) = (archive::zeros(STEP)?, archive::zeros(STEP)?);
     let mut offset = 0;
@@ -328,7 +319,7 @@ fn replace_by_file(
         offset += bytes as u64;
     }
     image.finish(report)?;
-    finish(request, report, target, &first_page, image.page_count)
+    finish(request, context, report, target, (&first_page, image.page_count))
 }
 
 /// What a pool thread has found out about a chunk.
@@ -364,7 +355,7 @@ fn replace_by_frames(
         return temporary::lend(context, directory, |file| {
             file.check_space(geometry.image_bytes())?;
             archive::decode_frames(context, frames, report, |piece, _| temporary::write(file, piece.offset, &piece))?;
-            replace_whole(context, report, target, &file.hidden_path()?)
+            replace_whole(request, context, report, target, &file.hidden_path()?)
         });
     }
     let target = RefCell::new(target);
@@ -392,7 +383,8 @@ fn replace_by_frames(
         Ok(())
     })?;
     clock.lap(&mut report.writing);
-    finish(request, report, target.into_inner(), &first[..geometry.page_size as usize], geometry.page_count)
+    let first_page = &first[..geometry.page_size as usize];
+    finish(request, context, report, target.into_inner(), (first_page, geometry.page_count))
 }
 
 /// Takes the destination for writing, and a backup of it if one is wanted: of exactly what is about to be replaced by an
@@ -428,25 +420,42 @@ fn count(context: &Context, report: &mut Report, bytes: u64, same: u64) {
     context.job.progress.add_archived(bytes, bytes - same);
 }
 
-fn finish(request: &Request, report: &mut Report, target: Target, first_page: &[u8], page_count: u32) -> Result<()> {
+fn finish(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    target: Target,
+    (first_page, page_count): (&[u8], u32),
+) -> Result<()> {
     let mut clock = Stopwatch::start();
-    target.finish(first_page, page_count, request.busy_timeout)?;
+    let aside = target.finish(first_page, page_count, request.busy_timeout)?;
+    log_aside(context, aside);
     clock.lap(&mut report.syncing);
     Ok(())
 }
 
-fn replace_whole(context: &Context, report: &mut Report, target: Target, image: &Path) -> Result<()> {
+fn replace_whole(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    target: Target,
+    image: &Path,
+) -> Result<()> {
     let mut clock = Stopwatch::start();
     let mut left = report.image_bytes;
-    let aside = target.replace_whole(image, |bytes| {
+    let aside = target.replace_whole(image, &request.archive, |bytes| {
         let bytes = bytes.min(left);
         left -= bytes;
         context.job.progress.add_archived(bytes, bytes);
     })?;
     context.job.progress.add_archived(left, left);
+    log_aside(context, aside);
+    clock.lap(&mut report.writing);
+    Ok(())
+}
+
+fn log_aside(context: &Context, aside: Option<Error>) {
     if let Some(error) = aside {
         context.log(LogLevel::Warning, format!("the restore succeeded, but {}", error.message));
     }
-    clock.lap(&mut report.writing);
-    Ok(())
 }

@@ -131,6 +131,7 @@ fn verify_plain(request: &Request, context: &Context, report: &mut Report, input
     let snapshot = Snapshot::begin(&request.archive, &context.job, BUSY_TIMEOUT, 0)
         .map_err(|error| Damage::of_structure(error).note(report))?;
     context.job.set_image(report, snapshot.page_size(), Some(snapshot.page_count()), identity);
+    snapshot.check_complete().map_err(|error| Damage::of_structure(error).note(report))?;
     snapshot.check_integrity(request.checks(), report)?;
     context.job.progress.add_archived(report.image_bytes, 0);
     Ok(())

@@ -102,6 +102,16 @@ fn needs_only_the_c_library_at_run_time() {
     }
 }
 
+/// A database could ask it to. dlsym is std's, for functions that an older C library does not have.
+#[test]
+fn sqlite_inside_cannot_load_code() {
+    let bytes = library();
+    let elf = Elf::parse(&bytes).expect("an ELF file");
+    let needed = dynamic_symbols(&elf, |_| true);
+    assert!(needed.contains("openat64") || needed.contains("openat"), "not understood: {needed:?}");
+    assert!(!needed.contains("dlopen"), "was .cargo/config.toml read?");
+}
+
 /// A name in the dynamic symbol table may be bound to the host's own SQLite or Zstandard, which are other versions.
 #[test]
 fn sqlite_and_zstd_inside_are_out_of_the_hosts_reach() {

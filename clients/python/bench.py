@@ -102,7 +102,7 @@ print(time.perf_counter_ns() - wall, time.process_time_ns() - processor)
         wall, processor = (int(ns) / 1e6 for ns in run.stdout.split())
         imports.append(wall)
         processors.append(processor)
-    print(f"import and loading of the library: median {statistics.median(imports):.1f} ms, least {min(imports):.1f} ms,")
+    print(f"import and load() median {statistics.median(imports):.1f} ms, least {min(imports):.1f} ms,")
     print(f"  of it processor time: median {statistics.median(processors):.1f} ms")
 
 

@@ -47,6 +47,11 @@ TEST_P(BadSource, fifo_is_not_waited_for) {
     expect_refused(bad, {LB_STATUS_NOT_A_DATABASE});
 }
 
+TEST_P(BadSource, socket) {
+    ASSERT_EQ(::mknod(bad.c_str(), S_IFSOCK | 0600, 0), 0);
+    expect_refused(bad, {LB_STATUS_NOT_A_DATABASE});
+}
+
 TEST_P(BadSource, device) { expect_refused("/dev/null", {LB_STATUS_NOT_A_DATABASE}); }
 
 TEST_P(BadSource, text) {

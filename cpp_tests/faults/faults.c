@@ -1,32 +1,29 @@
 /*
  * Fails chosen system calls and allocations of liblb_backup.so, and of nobody else in the process.
  *
- * Why by interposition. Everything in the library goes through the C library: Rust's std does, rustix is built with
- * "use-libc" for just this purpose, and the bundled SQLite's table of system calls holds addresses that the dynamic linker
- * resolves. So a library that is linked before libc (or named in LD_PRELOAD) has every call pass its door, can tell who
- * called by the return address, can shorten a read or a write, and can fail an allocation, none of which a seccomp filter
- * can; a filter that raises SIGSYS would not even be delivered, because the library's threads block it. What does not
- * pass are calls that glibc makes by itself, such as the clone of pthread_create, which fails as pthread_create does.
- * That nothing else passes by is not believed but counted: passing_by.c compares these counters with those of ptrace(2).
+ * Why by interposition (support/interpose.h). A door can tell who called, can shorten a read or a write, and can fail an
+ * allocation, none of which a seccomp filter can; a filter that raises SIGSYS would not even be delivered, because the
+ * library's threads block it. What does not pass are calls that glibc makes by itself, such as the clone of
+ * pthread_create, which fails as pthread_create does. That nothing else passes by is not believed but counted:
+ * passing_by.c compares these counters with those of ptrace(2).
  *
- * Who called. A return address within the library's code: on its own threads and on the host's thread that is just
- * calling it; the host's own calls, its SQLite and the C++ library never match. Among allocations those of C (SQLite,
- * Zstandard) are told from Rust's by the name of the calling function in the library's symbol table.
+ * Among allocations those of C (SQLite, Zstandard) are told from Rust's by the name of the calling function in the
+ * library's symbol table.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 
 #include "faults.h"
+#include "support/interpose.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <link.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -39,6 +36,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* ---- whose call ---- */
@@ -48,14 +46,8 @@ typedef struct {
     const char *name;
 } symbol;
 
-static uintptr_t code_start, code_end;
 static symbol *symbols;
 static size_t symbol_count;
-
-static void give_up(const char *reason) {
-    dprintf(STDERR_FILENO, "faults.c: %s\n", reason);
-    abort();
-}
 
 static int by_address(const void *one, const void *other) {
     uintptr_t a = ((const symbol *)one)->start, b = ((const symbol *)other)->start;
@@ -86,26 +78,9 @@ static void read_symbols(const char *path, uintptr_t base) {
     qsort(symbols, symbol_count, sizeof *symbols, by_address);
 }
 
-static int find_library(struct dl_phdr_info *info, size_t size, void *unused) {
-    (void)size, (void)unused;
-    if (strstr(info->dlpi_name, "liblb_backup.so") == NULL) return 0;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_X) == 0) continue;
-        code_start = info->dlpi_addr + segment->p_vaddr;
-        code_end = code_start + segment->p_memsz;
-    }
-    read_symbols(info->dlpi_name, info->dlpi_addr);
-    return 1;
-}
-
 __attribute__((constructor)) static void begin(void) {
-    if (dl_iterate_phdr(find_library, NULL) == 0) give_up("the program is not linked with liblb_backup.so");
-}
-
-static bool is_library(const void *caller) {
-    uintptr_t address = (uintptr_t)caller;
-    return address >= code_start && address < code_end;
+    find_library();
+    read_symbols(library.path, library.base);
 }
 
 /* The function of the library that holds an address. */
@@ -165,17 +140,12 @@ static int fault(faults_class calling, const char *call, const void *caller) {
     unsigned long number = ++seen[calling];
     if (planned_class != (int)calling || number < planned_first || number > planned_last) return 0;
     injected++;
+    if (planned_error == FAULTS_KILL) kill(getpid(), SIGKILL);
     snprintf(last, sizeof last, "%s in %s", call, function_at(caller));
     return planned_error;
 }
 
 /* ---- the doors ---- */
-
-/* The next definition of a function, which is the C library's. */
-#define REAL(name)                                                         \
-    static __typeof__(&name) real;                                         \
-    if (real == NULL) real = __extension__(__typeof__(&name))dlsym(RTLD_NEXT, #name); \
-    if (real == NULL) give_up("the C library has no " #name)
 
 #define FAIL_OR_GO_ON(class, name, failure)                                \
     REAL(name);                                                            \
@@ -258,6 +228,9 @@ DOOR(FAULTS_STAT, int, statx, -1, (int at, const char *path, int flags, unsigned
 DOOR(FAULTS_LIST, DIR *, fdopendir, NULL, (int fd), (fd))
 DOOR(FAULTS_LIST, struct dirent64 *, readdir64, NULL, (DIR * stream), (stream))
 DOOR(FAULTS_MODE, int, fchmod, -1, (int fd, mode_t mode), (fd, mode))
+DOOR(FAULTS_MODE, ssize_t, getxattr, -1, (const char *path, const char *name, void *value, size_t size),
+     (path, name, value, size))
+DOOR(FAULTS_MODE, int, fremovexattr, -1, (int fd, const char *name), (fd, name))
 DOOR(FAULTS_MODE, int, fchown, -1, (int fd, uid_t user, gid_t group), (fd, user, group))
 DOOR(FAULTS_ACCESS, int, access, -1, (const char *path, int mode), (path, mode))
 DOOR(FAULTS_ACCESS, int, faccessat, -1, (int at, const char *path, int mode, int flags), (at, path, mode, flags))

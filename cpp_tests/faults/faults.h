@@ -29,7 +29,7 @@ typedef enum {
     FAULTS_THREAD,    /* pthread_create */
     FAULTS_STAT,      /* stat, fstat, lstat, fstatat, statx */
     FAULTS_LIST,      /* fdopendir, readdir */
-    FAULTS_MODE,      /* fchmod, fchown */
+    FAULTS_MODE,      /* fchmod, fchown, getxattr, fremovexattr */
     FAULTS_ACCESS,    /* access, faccessat, readlink, realpath, getcwd */
     FAULTS_ADVICE,    /* fadvise, mincore, madvise, fstatvfs, setpriority */
     FAULTS_C_MEMORY,  /* malloc, calloc, realloc of SQLite and of Zstandard */
@@ -42,6 +42,9 @@ enum { FAULTS_BIG = 65536 };
 
 /* Instead of an errno: half of the bytes are read or written. */
 enum { FAULTS_SHORT = -1 };
+
+/* Instead of an errno: the process kills itself, by SIGKILL, before the call is made. */
+enum { FAULTS_KILL = -2 };
 
 /* From now on the `first`-th to `last`-th call of the class fails with `error`; 1 is the next one. */
 void faults_arm(faults_class failing, unsigned long first, unsigned long last, int error);

@@ -73,6 +73,8 @@ faults_class class_of(const __ptrace_syscall_info &info) {
 #ifdef SYS_fchmod
     case SYS_fchmod:
     case SYS_fchown:
+    case SYS_getxattr:
+    case SYS_fremovexattr:
         return FAULTS_MODE;
 #endif
     default:

@@ -86,6 +86,12 @@ TEST_F(Inspect, plain_database_tells_its_header) {
     EXPECT_EQ(info.created_unix_ns, modified.tv_sec * 1'000'000'000LL + modified.tv_nsec);
 }
 
+/// As by versions of SQLite before 3.7.
+TEST_F(Inspect, header_that_does_not_tell_its_sqlite_has_no_version) {
+    write_file(dir / "old.db", read_file(image).replace(96, 4, 4, '\0'));
+    EXPECT_STREQ(inspect(dir / "old.db").sqlite_version, "");
+}
+
 TEST_F(Inspect, live_database_is_told_of_and_left_alone) {
     Db host(source);
     host.exec("BEGIN IMMEDIATE; UPDATE players SET rating = 0");

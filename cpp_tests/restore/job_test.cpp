@@ -380,6 +380,7 @@ TEST_P(ThrottledJobs, shutdown_cancels_it_and_it_can_still_be_joined) {
     auto job = start(1);
     ASSERT_TRUE(wait_until([&] { return job.progress().state == LB_JOB_STATE_RUNNING; }));
     EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
+    EXPECT_EQ(job.cancel(), LB_STATUS_OK) << "and cancelling it again changes nothing";
     EXPECT_STREQ(lb_status_name(job.join().status), "LB_STATUS_CANCELLED");
     expect_untouched();
 }

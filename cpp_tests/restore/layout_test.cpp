@@ -142,6 +142,30 @@ class OpenLayout : public Layout {};
 INSTANTIATE_TEST_SUITE_P(Modes, OpenLayout, ::testing::Values("WAL"),
                          [](const auto &tested) { return std::string(tested.param); });
 
+TEST_P(OpenLayout, bytes_reserved_on_each_page_are_told) {
+    archive(Shape{});
+    {
+        Db reserving(live);
+        int bytes = 8;
+        ASSERT_EQ(sqlite3_file_control(reserving.handle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes), SQLITE_OK);
+        reserving.exec("PRAGMA journal_mode = WAL; CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)");
+    }
+    Db host(live);
+    host.scalar("SELECT count(*) FROM t");
+    for (const auto &from : archives())
+        expect_failed(restore(from, live, replacing_soon()), LB_STATUS_BUSY, "8 bytes reserved on each page");
+}
+
+TEST_P(OpenLayout, empty_archive_is_busy_while_somebody_has_it_open) {
+    write_file(dir / "empty.db", "");
+    expect_ok(backup(dir / "empty.db", dir / "empty.db.zst"));
+    make(live, Shape{}, GetParam(), "live");
+    Db host(live);
+    const auto before = content_hash(host);
+    expect_failed(restore(dir / "empty.db.zst", live, replacing_soon()), LB_STATUS_BUSY, live.string());
+    EXPECT_EQ(content_hash(host), before);
+}
+
 TEST_P(OpenLayout, another_one_is_busy_while_somebody_has_it_open_and_both_are_named) {
     for (const auto &shape : others()) {
         SCOPED_TRACE(shape.told);

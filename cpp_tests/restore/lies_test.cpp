@@ -113,6 +113,9 @@ TEST_F(Lies, wrong_size_in_the_seek_table_is_corrupt) {
         lying.chunks[1].image_bytes = size;
         refused(lying.together(), LB_STATUS_CORRUPT);
     }
+    auto longer = parts;
+    longer.more_entries.emplace_back(0, 0);
+    refused(longer.together(), LB_STATUS_CORRUPT);
 }
 
 TEST_F(Lies, missing_or_ill_typed_field_is_corrupt) {

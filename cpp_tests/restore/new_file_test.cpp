@@ -235,6 +235,7 @@ TEST_F(NewFile, what_is_no_database_is_refused) {
         {"text", "Dear diary, today I lost at Liar's Dice again.\n"},
         {"almost", "SQLite format 2"},
         {"zeros", std::string(8192, '\0')},
+        {"odd_pages", std::string("SQLite format 3\0\x10\x01", 18) + std::string(82, '\0')},
         {"empty.zst", zstd_frame("")},
         {"text.zst", zstd_frame("a text, compressed")},
         {"text.gz", std::string("\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x04\0\x43\xbe\xb7\xe8\x01\0\0\0", 21)},

@@ -104,6 +104,18 @@ TEST_F(Verify, damage_under_right_hashes_takes_the_full_check) {
     for (const auto &file : without_hashes(damaged)) expect_found(verify(file, full()), LB_CHECK_INTEGRITY);
 }
 
+TEST_F(Verify, schema_that_sqlite_cannot_read_is_damage) {
+    {
+        Db db(image);
+        db.exec(
+            "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE moves(' WHERE name = 'moves'");
+    }
+    for (const auto &file : without_hashes(read_file(image))) {
+        SCOPED_TRACE(file);
+        expect_found(verify(file, full()), LB_CHECK_INTEGRITY);
+    }
+}
+
 TEST_F(Verify, dangling_reference_takes_the_full_check) {
     {
         Db db(source);
@@ -148,6 +160,19 @@ TEST_F(Verify, damage_in_a_file_of_another_tool_is_found_by_the_quick_check) {
         EXPECT_STREQ(lb_status_name(verdict.status), "LB_STATUS_CORRUPT") << verdict.message;
         EXPECT_TRUE(verdict.failed_check == LB_CHECK_FRAME || verdict.failed_check == LB_CHECK_STRUCTURE);
     }
+}
+
+TEST_F(Verify, file_of_another_tool_that_holds_more_than_its_header_tells_is_corrupt) {
+    auto uncounted = image_bytes;
+    uncounted.replace(92, 4, 4, '\0');
+    for (const auto &bytes : {image_bytes + std::string(4096, '\0'), uncounted + "no whole page"})
+        for (const auto &file : without_hashes(bytes)) {
+            if (file.extension() == ".db") continue;
+            SCOPED_TRACE(file);
+            expect_found(verify(file), LB_CHECK_STRUCTURE);
+            expect_found(restore(file, dest), LB_CHECK_STRUCTURE);
+            EXPECT_TRUE(list_dir(out).empty());
+        }
 }
 
 TEST_F(Verify, live_database_is_verified_with_its_log_and_its_host_goes_on) {

@@ -93,10 +93,7 @@ impl Frames {
     fn frame(&self, index: usize) -> std::result::Result<Buffer, Damage> {
         let damage = |check, error| Damage::new(check, Some(index as u64), error);
         let path = self.input.path();
-        let (Some(chunk), Some(start)) = (self.index.manifest.chunks.get(index), self.index.frame_start(index)) else {
-            let message = format!("{path:?} has no chunk {index}");
-            return Err(damage(Check::Structure, Error::new(Status::Internal, message)));
-        };
+        let (chunk, start) = (&self.index.manifest.chunks[index], self.index.frame_start(index));
         // No longer than the file, as the index has checked.
         let mut frame = self.buffers.take(chunk.frame_bytes as usize).map_err(|error| damage(Check::Frame, error))?;
         self.input

@@ -31,8 +31,7 @@ impl Geometry {
     /// Chunks of about `wanted` bytes, but no more of them than an archive may have.
     pub fn new(page_size: u32, page_count: u32, wanted: u64) -> Geometry {
         let page = u64::from(page_size.max(1));
-        let least = (page * u64::from(page_count)).div_ceil(MOST_CHUNKS).next_multiple_of(page);
-        let chunk_bytes = (wanted / page * page).max(page).max(least);
+        let chunk_bytes = (wanted / page * page).max(page).max(least_chunk(page_size, page_count));
         // At most 2^32 pages of 64 KiB in 2^20 chunks: 256 MiB.
         Geometry { page_size, page_count, chunk_bytes: chunk_bytes as u32 }
     }
@@ -53,14 +52,22 @@ impl Geometry {
         (start, (self.image_bytes() - start).min(self.chunk_bytes.into()) as usize)
     }
 
-    /// True for what SQLite and this format can have (<https://sqlite.org/fileformat2.html>, "Page Size").
+    /// True for what SQLite and this format can have (<https://sqlite.org/fileformat2.html>, "Page Size"). A chunk is what
+    /// readers have in memory, so an archive that merely claims a large one is refused.
     pub fn is_valid(&self) -> bool {
         (512..=65_536).contains(&self.page_size)
             && self.page_size.is_power_of_two()
             && self.chunk_bytes > 0
             && self.chunk_bytes.is_multiple_of(self.page_size)
+            && u64::from(self.chunk_bytes) <= LARGEST_CHUNK.max(least_chunk(self.page_size, self.page_count))
             && self.chunks() <= MOST_CHUNKS
     }
+}
+
+/// The smallest chunk of which there are not too many.
+fn least_chunk(page_size: u32, page_count: u32) -> u64 {
+    let page = u64::from(page_size.max(1));
+    (page * u64::from(page_count)).div_ceil(MOST_CHUNKS).next_multiple_of(page)
 }
 
 /// The chunk size for an image, from its size and from how long the disk took for its first bytes. Large chunks compress
@@ -104,6 +111,16 @@ mod tests {
             let geometry = Geometry::new(page_size, u32::MAX - 1, 65_536);
             assert!(geometry.is_valid() && geometry.chunks() <= MOST_CHUNKS, "{geometry:?}");
         }
+    }
+
+    #[test]
+    fn larger_chunks_than_an_image_needs_are_refused() {
+        let is_valid = |page_size, page_count, chunk_bytes| Geometry { page_size, page_count, chunk_bytes }.is_valid();
+        let largest = LARGEST_CHUNK as u32;
+        assert!(is_valid(4096, 1, largest) && !is_valid(4096, 1, largest + 4096));
+        assert!(!is_valid(65_536, 65_535, 65_535 << 16));
+        // 256 TiB in 2^20 chunks.
+        assert!(is_valid(65_536, u32::MAX - 1, 256 << 20) && !is_valid(65_536, u32::MAX - 1, (256 << 20) + 65_536));
     }
 
     #[test]

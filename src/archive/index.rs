@@ -43,8 +43,8 @@ impl Index {
     }
 
     /// Where frame `index` begins in the file.
-    pub fn frame_start(&self, index: usize) -> Option<u64> {
-        self.starts.get(index).copied()
+    pub fn frame_start(&self, index: usize) -> u64 {
+        self.starts[index]
     }
 }
 
@@ -62,4 +62,20 @@ fn starts_of(manifest: &Manifest, frames: &[Entry]) -> Option<Vec<u64>> {
         agrees.then_some(start)
     });
     starts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_larger_than_any_is_damage() {
+        let file = tempfile::tempfile().unwrap();
+        let compressed = MOST_BYTES as u32 + 1;
+        let table = seek_table::encode(&[Entry { compressed, decompressed: 0 }]).unwrap();
+        file.write_all_at(&table, compressed.into()).unwrap();
+        let error = Index::read(&file, Path::new("a.zst")).err().unwrap();
+        assert_eq!(error.status, Status::Corrupt);
+        assert!(error.message.contains("its manifest would take"), "{error}");
+    }
 }

@@ -4,7 +4,7 @@ use super::decode::Damage;
 use super::index::Index;
 use super::manifest::Manifest;
 use crate::error::{Error, Result, Status};
-use crate::runtime::ReadFile;
+use crate::runtime::GuardedFile;
 use rustix::fs::Stat;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -34,7 +34,7 @@ enum Content {
 
 /// An open backup file.
 pub struct Input {
-    file: ReadFile,
+    file: GuardedFile,
     path: PathBuf,
     content: Content,
 }
@@ -52,11 +52,15 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 impl Input {
     /// Opens a file and looks at its beginning and its end; on the I/O side.
     pub fn open(path: &Path) -> std::result::Result<Input, Damage> {
-        Input::try_open(path).map_err(Damage::of_structure)
+        Input::open_as(path, path)
     }
 
-    fn try_open(path: &Path) -> Result<Input> {
-        let file = ReadFile::open(path)?;
+    /// The same of a file that is `path` in messages.
+    pub fn open_as(file: &Path, path: &Path) -> std::result::Result<Input, Damage> {
+        GuardedFile::open(file, path).and_then(|file| Input::of(file, path)).map_err(Damage::of_structure)
+    }
+
+    fn of(file: GuardedFile, path: &Path) -> Result<Input> {
         let mut start = [0; IMAGE_HEADER_BYTES];
         let known = read_up_to(&file, &mut start).map_err(|error| Error::os("cannot read", path, error))?;
         let start = &start[..known];
@@ -85,7 +89,7 @@ impl Input {
     }
 
     /// The open file.
-    pub fn file(&self) -> &ReadFile {
+    pub fn file(&self) -> &GuardedFile {
         &self.file
     }
 

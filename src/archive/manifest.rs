@@ -285,8 +285,9 @@ mod tests {
     #[test]
     fn a_manifest_reads_back_as_it_was_written() {
         for chunks in [1, 2, 300] {
-            for parent_id in [None, Some([9; 16])] {
-                let manifest = Manifest { parent_id, ..manifest(chunks) };
+            // The other by a clock that runs before 1970.
+            for (parent_id, created_ns) in [(None, 1_800_000_000_123_456_789), (Some([9; 16]), -1_000_000_007)] {
+                let manifest = Manifest { parent_id, created: system_time(created_ns), ..manifest(chunks) };
                 let content = manifest.encode().unwrap();
                 assert!(content.len() as u64 <= u64::from(chunks) * CHUNK_BYTES + 512);
                 assert_eq!(decode(&content).unwrap(), manifest);
@@ -351,6 +352,21 @@ mod tests {
             let error = decode(&lie.encode().unwrap()).unwrap_err();
             assert_eq!(error.status, Status::Corrupt, "{:?}", lie.geometry);
         }
+    }
+
+    #[test]
+    fn what_follows_the_map_is_damage() {
+        let mut map = manifest(2).encode_map().unwrap();
+        map.push(0);
+        assert_eq!(decode(&sealed(map)).unwrap_err().status, Status::Corrupt);
+    }
+
+    #[test]
+    fn a_chunk_of_two_things_is_damage() {
+        let mut e = Encoder::new(Vec::new());
+        e.map(2).unwrap().str("lb_backup").unwrap().u32(1).unwrap().str("chunks").unwrap().array(1).unwrap();
+        e.array(2).unwrap().bytes(&[0; 32]).unwrap().bytes(&[0; 32]).unwrap();
+        assert_eq!(decode(&sealed(e.into_writer())).unwrap_err().status, Status::Corrupt);
     }
 
     #[test]

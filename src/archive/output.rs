@@ -7,8 +7,7 @@ use super::hash;
 use super::settle::{Piece, ReadBack, Settling};
 use crate::error::{Error, Result};
 use crate::job::{Report, Stopwatch};
-use crate::runtime::Context;
-use std::fs::File;
+use crate::runtime::{Context, GuardedFile};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -36,7 +35,7 @@ impl Default for OutputOptions {
 /// A file that is written from its beginning, settled behind the writer, and hashed on the way.
 pub struct Output<'a> {
     context: &'a Context,
-    file: Arc<File>,
+    file: Arc<GuardedFile>,
     path: &'a Path,
     bytes: u64,
     hash_pieces: bool,
@@ -56,7 +55,7 @@ pub struct Finished {
 
 impl<'a> Output<'a> {
     /// Of an empty file; `path` is for messages.
-    pub fn new(context: &'a Context, file: &Arc<File>, path: &'a Path, options: OutputOptions) -> Output<'a> {
+    pub fn new(context: &'a Context, file: &Arc<GuardedFile>, path: &'a Path, options: OutputOptions) -> Output<'a> {
         Output {
             context,
             file: Arc::clone(file),
@@ -84,7 +83,7 @@ impl<'a> Output<'a> {
         report: &mut Report,
     ) -> Result<()> {
         let mut clock = Stopwatch::start();
-        (&*self.file).write_all(&data).map_err(|error| Error::os("cannot write", self.path, error))?;
+        (&**self.file).write_all(&data).map_err(|error| Error::os("cannot write", self.path, error))?;
         clock.lap(&mut report.writing);
         self.bytes += data.len() as u64;
         if self.counted {

@@ -6,7 +6,7 @@ use super::buffer::Buffers;
 use super::hash;
 use crate::error::{Error, Result, Status};
 use crate::job::{Job, Report, Stopwatch};
-use crate::runtime::{Context, Window, write_out};
+use crate::runtime::{Context, GuardedFile, Window, write_out};
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::num::NonZeroU64;
@@ -53,7 +53,7 @@ struct Stretch {
 /// The stretches of one file.
 pub(super) struct Settling<'a> {
     context: &'a Context,
-    file: Arc<File>,
+    file: Arc<GuardedFile>,
     path: Arc<Path>,
     read_back: ReadBack,
     counted: bool,
@@ -71,7 +71,7 @@ struct Settled {
 impl<'a> Settling<'a> {
     pub(super) fn new(
         context: &'a Context,
-        file: &Arc<File>,
+        file: &Arc<GuardedFile>,
         path: &Path,
         read_back: ReadBack,
         counted: bool,
@@ -195,9 +195,6 @@ fn forget(file: &File, stretch: &Stretch) {
 /// A test's fault: the disk keeps something else than it was given.
 fn flip_byte(file: &File, path: &Path, stretch: &Stretch) -> Result<()> {
     let failed = |error| Error::os("cannot damage", path, error);
-    if stretch.bytes == 0 {
-        return Ok(());
-    }
     let (mut byte, offset) = ([0], stretch.start + stretch.bytes / 2);
     file.read_exact_at(&mut byte, offset).map_err(failed)?;
     file.write_all_at(&[!byte[0]], offset).map_err(failed)?;

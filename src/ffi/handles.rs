@@ -47,7 +47,8 @@ pub(super) struct Open {
     pub(super) user_data: UserData,
 }
 
-struct Table {
+/// All handles, and where their jobs' progress is.
+pub(super) struct Table {
     segments: [OnceLock<Box<[Slot]>>; SEGMENTS],
     free: Mutex<Free>,
 }
@@ -59,10 +60,8 @@ struct Free {
     fresh: usize,
 }
 
-static TABLE: Table = Table {
-    segments: [const { OnceLock::new() }; SEGMENTS],
-    free: Mutex::new(Free { ended: VecDeque::new(), fresh: 0 }),
-};
+/// The handles of this process.
+pub(super) static HANDLES: Table = Table::new();
 
 /// Scrambles tokens, so that an invented small number or a token of another process is not one of ours by accident.
 fn key() -> u64 {
@@ -82,6 +81,79 @@ impl Slot {
 }
 
 impl Table {
+    pub(super) const fn new() -> Table {
+        Table {
+            segments: [const { OnceLock::new() }; SEGMENTS],
+            free: Mutex::new(Free { ended: VecDeque::new(), fresh: 0 }),
+        }
+    }
+
+    /// Opens a handle to a new job, which is made around the progress that the handle can look at.
+    pub(super) fn open(
+        &'static self,
+        dest_name: Arc<str>,
+        user_data: UserData,
+        make: impl FnOnce(&'static Progress) -> Arc<Job>,
+    ) -> Result<(*mut lb_job, Arc<Job>)> {
+        let (index, slot) = self.take_slot()?;
+        let mut holder = slot.holder.lock();
+        let job = make(&slot.progress);
+        *holder = Holder::Open(Open { job: Arc::clone(&job), dest_name, user_data });
+        // Release: whoever sees the new generation sees the progress as it was reset.
+        let generation = slot.generation.fetch_add(1, Ordering::Release) + 1;
+        Ok((encode(index, generation), job))
+    }
+
+    /// Finds what an open handle leads to.
+    pub(super) fn find(&'static self, token: *const lb_job) -> Result<Open> {
+        let (_, slot, generation) = self.decode(token)?;
+        let holder = slot.holder.lock();
+        slot.opened(&holder, generation).cloned()
+    }
+
+    /// Ends a handle. Of several threads that try, one gets the job.
+    pub(super) fn close(&'static self, token: *const lb_job) -> Result<Arc<Job>> {
+        let (index, slot, generation) = self.decode(token)?;
+        let mut holder = slot.holder.lock();
+        let job = Arc::clone(&slot.opened(&holder, generation)?.job);
+        slot.generation.fetch_add(1, Ordering::Release);
+        *holder = Holder::Draining(Arc::downgrade(&job));
+        drop(holder);
+        self.free.lock().ended.push_back(index);
+        Ok(job)
+    }
+
+    /// Looks at a job's progress. Wait-free: a sequence lock's read side that never tries again, since a generation that
+    /// has changed is an answer.
+    pub(super) fn look(&'static self, token: *const lb_job) -> Result<ProgressSnapshot> {
+        let (_, slot, generation) = self.decode(token)?;
+        if slot.generation.load(Ordering::Acquire) != generation {
+            return Err(invalid());
+        }
+        let look = slot.progress.look();
+        // Pairs with the fence in `Progress::reset`: values of a later job come with a later generation.
+        fence(Ordering::Acquire);
+        if slot.generation.load(Ordering::Relaxed) != generation {
+            return Err(invalid());
+        }
+        Ok(look)
+    }
+
+    /// Every open handle.
+    pub(super) fn all(&'static self) -> Vec<(*mut lb_job, Open)> {
+        let used = self.free.lock().fresh;
+        (0..used)
+            .filter_map(|index| {
+                let slot = self.slot(index)?;
+                let holder = slot.holder.lock();
+                match &*holder {
+                    Holder::Open(open) => Some((encode(index, slot.generation.load(Ordering::Relaxed)), open.clone())),
+                    _ => None,
+                }
+            })
+            .collect()
+    }
+
     fn slot(&'static self, index: usize) -> Option<&'static Slot> {
         self.segments.get(index / SEGMENT)?.get()?.get(index % SEGMENT)
     }
@@ -109,6 +181,8 @@ impl Table {
                 if matches!(&*slot.holder.lock(), Holder::Draining(job) if job.strong_count() > 0) {
                     free.ended.push_back(index);
                 } else {
+                    // The count alone orders nothing: whatever the last job wrote comes before the next one's reset.
+                    fence(Ordering::Acquire);
                     return Ok((index, slot));
                 }
             }
@@ -123,74 +197,9 @@ impl Table {
     }
 }
 
-/// Opens a handle to a new job, which is made around the progress that the handle can look at.
-pub(super) fn open(
-    dest_name: Arc<str>,
-    user_data: UserData,
-    make: impl FnOnce(&'static Progress) -> Arc<Job>,
-) -> Result<(*mut lb_job, Arc<Job>)> {
-    let (index, slot) = TABLE.take_slot()?;
-    let mut holder = slot.holder.lock();
-    let job = make(&slot.progress);
-    *holder = Holder::Open(Open { job: Arc::clone(&job), dest_name, user_data });
-    // Release: whoever sees the new generation sees the progress as it was reset.
-    let generation = slot.generation.fetch_add(1, Ordering::Release) + 1;
-    Ok((encode(index, generation), job))
-}
-
 fn encode(index: usize, generation: u64) -> *mut lb_job {
     let value = MARK | generation << SLOT_BITS | index as u64;
     ptr::without_provenance_mut((value ^ key()) as usize)
-}
-
-/// Finds what an open handle leads to.
-pub(super) fn find(token: *const lb_job) -> Result<Open> {
-    let (_, slot, generation) = TABLE.decode(token)?;
-    let holder = slot.holder.lock();
-    slot.opened(&holder, generation).cloned()
-}
-
-/// Ends a handle. Of several threads that try, one gets the job.
-pub(super) fn close(token: *const lb_job) -> Result<Arc<Job>> {
-    let (index, slot, generation) = TABLE.decode(token)?;
-    let mut holder = slot.holder.lock();
-    let job = Arc::clone(&slot.opened(&holder, generation)?.job);
-    slot.generation.fetch_add(1, Ordering::Release);
-    *holder = Holder::Draining(Arc::downgrade(&job));
-    drop(holder);
-    TABLE.free.lock().ended.push_back(index);
-    Ok(job)
-}
-
-/// Looks at a job's progress. Wait-free: a sequence lock's read side that never tries again, since a generation that has
-/// changed is an answer.
-pub(super) fn look(token: *const lb_job) -> Result<ProgressSnapshot> {
-    let (_, slot, generation) = TABLE.decode(token)?;
-    if slot.generation.load(Ordering::Acquire) != generation {
-        return Err(invalid());
-    }
-    let look = slot.progress.look();
-    // Pairs with the fence in `Progress::reset`: values of a later job come with a later generation.
-    fence(Ordering::Acquire);
-    if slot.generation.load(Ordering::Relaxed) != generation {
-        return Err(invalid());
-    }
-    Ok(look)
-}
-
-/// Every open handle.
-pub(super) fn all() -> Vec<(*mut lb_job, Open)> {
-    let used = TABLE.free.lock().fresh;
-    (0..used)
-        .filter_map(|index| {
-            let slot = TABLE.slot(index)?;
-            let holder = slot.holder.lock();
-            match &*holder {
-                Holder::Open(open) => Some((encode(index, slot.generation.load(Ordering::Relaxed)), open.clone())),
-                _ => None,
-            }
-        })
-        .collect()
 }
 
 fn invalid() -> Error {
@@ -203,7 +212,7 @@ mod tests {
     use crate::job::Report;
 
     fn open_one() -> (*mut lb_job, Arc<Job>) {
-        open("a.db".into(), UserData(ptr::null_mut()), |progress| Job::new(progress, 0)).unwrap()
+        HANDLES.open("a.db".into(), UserData(ptr::null_mut()), |progress| Job::new(progress, 0)).unwrap()
     }
 
     #[test]
@@ -212,9 +221,9 @@ mod tests {
         for _ in 0..5000 {
             let (token, job) = open_one();
             assert!(!token.is_null() && seen.insert(token.addr()));
-            assert!(Arc::ptr_eq(&find(token).unwrap().job, &job));
-            close(token).unwrap();
-            assert!(find(token).is_err() && look(token).is_err() && close(token).is_err());
+            assert!(Arc::ptr_eq(&HANDLES.find(token).unwrap().job, &job));
+            HANDLES.close(token).unwrap();
+            assert!(HANDLES.find(token).is_err() && HANDLES.look(token).is_err() && HANDLES.close(token).is_err());
         }
     }
 
@@ -225,19 +234,22 @@ mod tests {
         let near = (SLOT_BITS..64).map(|bit| token.addr() ^ (1 << bit));
         for value in (0..4096).chain(near).chain([usize::MAX]) {
             let invented = ptr::without_provenance_mut(value);
-            assert!(look(invented).is_err() && find(invented).is_err() && close(invented).is_err(), "{value:#x}");
+            assert!(
+                HANDLES.look(invented).is_err() && HANDLES.find(invented).is_err() && HANDLES.close(invented).is_err(),
+                "{value:#x}"
+            );
         }
-        close(token).unwrap();
+        HANDLES.close(token).unwrap();
     }
 
     #[test]
     fn a_released_jobs_progress_is_not_given_to_another_while_it_runs() {
         let (token, job) = open_one();
-        close(token).unwrap();
+        HANDLES.close(token).unwrap();
         let others: Vec<_> = (0..600).map(|_| open_one()).collect();
         assert!(others.iter().all(|(_, other)| !ptr::eq(other.progress, job.progress)));
         for (token, _) in others {
-            close(token).unwrap();
+            HANDLES.close(token).unwrap();
         }
         job.end(Ok(()), Report::default());
     }
@@ -249,7 +261,7 @@ mod tests {
             for token in receiver {
                 let token = ptr::without_provenance_mut(token);
                 // Each job's total is its token: a look that succeeds shows this job, never the slot's next.
-                while let Ok(look) = look(token) {
+                while let Ok(look) = HANDLES.look(token) {
                     assert!([0, token.addr() as u64].contains(&look.bytes_total));
                 }
             }
@@ -259,7 +271,7 @@ mod tests {
             job.progress.set_total(token.addr() as u64, 1);
             sender.send(token.addr()).unwrap();
             drop(job);
-            close(token).unwrap();
+            HANDLES.close(token).unwrap();
         }
         drop(sender);
         looker.join().unwrap();

@@ -18,6 +18,7 @@ use crate::job::{Job, Outcome, Report};
 use crate::runtime::{self, Operation};
 use boundary::{door, door_with_error};
 use callbacks::{Callbacks, UserData};
+use handles::HANDLES;
 use sized::Out;
 use std::ffi::{CString, c_char};
 use std::ptr;
@@ -78,7 +79,8 @@ pub unsafe extern "C" fn lb_backup_start(
 /// in another journal mode than it had: the restore has succeeded, and lb_config::on_log gets a warning.
 ///
 /// @param archive_path  The backup. A plain database that is in use is read as lb_backup_start would.
-/// @param dest_path     The database. Its directory must exist. A symbolic link is refused.
+/// @param dest_path     The database. Its directory must exist. A symbolic link is refused, and a database with a second
+///                      name (hard link) is: LB_STATUS_ALREADY_EXISTS.
 /// @param options       NULL for the defaults: the destination must not exist.
 /// @param out_job       Receives the handle, to be ended by lb_backup_join or lb_backup_release.
 /// @param out_error     NULL, or receives the reason.
@@ -170,7 +172,7 @@ pub unsafe extern "C" fn lb_backup_progress(job: *const lb_job, out_progress: *m
     door(|| {
         // SAFETY: the header asks the caller for a structure with its size.
         let out = unsafe { Out::new(out_progress, "out_progress")? };
-        out.write(convert::progress(&handles::look(job)?));
+        out.write(convert::progress(&HANDLES.look(job)?));
         Ok(())
     })
 }
@@ -184,7 +186,7 @@ pub unsafe extern "C" fn lb_backup_progress(job: *const lb_job, out_progress: *m
 #[unsafe(no_mangle)]
 pub extern "C" fn lb_backup_cancel(job: *mut lb_job) -> Status {
     door(|| {
-        runtime::cancel(&handles::find(job)?.job);
+        runtime::cancel(&HANDLES.find(job)?.job);
         Ok(())
     })
 }
@@ -192,11 +194,12 @@ pub extern "C" fn lb_backup_cancel(job: *mut lb_job) -> Status {
 /// Waits until a job has ended and its on_complete has returned.
 ///
 /// @param job         The job.
-/// @param timeout_ms  0 only looks; UINT32_MAX waits for ever.
+/// @param timeout_ms  0 only looks (in a callback, too, where it tells LB_STATUS_WOULD_DEADLOCK of an unfinished job);
+///                    UINT32_MAX waits for ever.
 /// @return LB_STATUS_OK once it has ended (well or not), TIMED_OUT, INVALID_HANDLE, WOULD_DEADLOCK or WRONG_PROCESS.
 #[unsafe(no_mangle)]
 pub extern "C" fn lb_backup_wait(job: *mut lb_job, timeout_ms: u32) -> Status {
-    door(|| wait(&handles::find(job)?.job, deadline(timeout_ms)).map(|_| ()))
+    door(|| wait(&HANDLES.find(job)?.job, deadline(timeout_ms)).map(|_| ()))
 }
 
 /// Waits as lb_backup_wait does, without limit, then ends the handle and tells the outcome.
@@ -212,8 +215,8 @@ pub unsafe extern "C" fn lb_backup_join(job: *mut lb_job, out_result: *mut lb_re
     door(|| {
         // SAFETY: the header asks the caller for a structure with its size.
         let out = unsafe { Out::optional(out_result, "out_result")? };
-        let outcome = wait(&handles::find(job)?.job, None)?;
-        handles::close(job)?;
+        let outcome = wait(&HANDLES.find(job)?.job, None)?;
+        HANDLES.close(job)?;
         if let Some(out) = out {
             out.write(convert::result(&outcome));
         }
@@ -226,7 +229,7 @@ pub unsafe extern "C" fn lb_backup_join(job: *mut lb_job, out_result: *mut lb_re
 /// @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
 #[unsafe(no_mangle)]
 pub extern "C" fn lb_backup_release(job: *mut lb_job) -> Status {
-    door(|| handles::close(job).map(|_| ()))
+    door(|| HANDLES.close(job).map(|_| ()))
 }
 
 /// Changes the throttle of a queued or running job, at once. What it slows: lb_backup_options::max_bytes_per_second.
@@ -237,7 +240,7 @@ pub extern "C" fn lb_backup_release(job: *mut lb_job) -> Status {
 #[unsafe(no_mangle)]
 pub extern "C" fn lb_backup_set_rate(job: *mut lb_job, max_bytes_per_second: u64) -> Status {
     door(|| {
-        handles::find(job)?.job.control.set_rate(max_bytes_per_second);
+        HANDLES.find(job)?.job.control.set_rate(max_bytes_per_second);
         Ok(())
     })
 }
@@ -254,7 +257,7 @@ pub unsafe extern "C" fn lb_backup_jobs(out_jobs: *mut lb_job_info, capacity: us
         check_out(out_count, "out_count")?;
         // SAFETY: the header asks the caller for an array of `capacity` elements of the size that the first one tells.
         let out = if capacity == 0 { None } else { Some(unsafe { Out::new(out_jobs, "out_jobs")? }) };
-        let jobs = handles::all();
+        let jobs = HANDLES.all();
         for (index, (token, open)) in jobs.iter().enumerate().take(capacity) {
             if let Some(out) = &out {
                 let info = convert::job_info(*token, open.job.progress, &open.dest_name, open.user_data.0);
@@ -367,7 +370,7 @@ fn start<Request: Operation>(options: convert::Options<Request>, callbacks: Call
     let convert::Options { request, rate, interval } = options;
     let large = request.check()? > LARGE_SOURCE;
     let name = request.target().file_name().unwrap_or_default().to_string_lossy().into();
-    let (token, job) = handles::open(name, UserData(callbacks.user_data), |progress| Job::new(progress, rate))?;
+    let (token, job) = HANDLES.open(name, UserData(callbacks.user_data), |progress| Job::new(progress, rate))?;
     let observer = callbacks.observer(token.addr(), interval);
     let work: runtime::Work = Box::new(move |context, report| request.run(context, report));
     let entry = runtime::Entry { job: Arc::clone(&job), work, large, observer };
@@ -376,7 +379,7 @@ fn start<Request: Operation>(options: convert::Options<Request>, callbacks: Call
         // has ended the handle already has done what is left to do.
         job.end(Err(error.clone()), Report::default());
         job.finish();
-        let _ = handles::close(token);
+        let _ = HANDLES.close(token);
     })?;
     Ok(token)
 }

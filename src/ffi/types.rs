@@ -206,6 +206,7 @@ pub struct lb_result {
 /// Called on the library's host-side thread, at most once per interval while the job runs and once with its last
 /// state, before on_complete.
 ///
+/// May come before the call that starts the job has returned and written its out_job: `job` is that handle.
 /// Never two callbacks of one job at once. The pointers die with the call. Any function of this library may be called,
 /// but lb_backup_wait, lb_backup_join and lb_shutdown never wait in here: for an unfinished job they give
 /// LB_STATUS_WOULD_DEADLOCK. A slow callback delays the callbacks of all other jobs, never the jobs. It must not

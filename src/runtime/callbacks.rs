@@ -42,6 +42,8 @@ pub struct Callbacks {
 
 #[derive(Default)]
 struct State {
+    /// Observed jobs that were accepted and have not ended.
+    expected: usize,
     watched: Vec<Watch>,
     ended: VecDeque<(Arc<Job>, Arc<dyn Observer>)>,
     log: VecDeque<(LogLevel, String)>,
@@ -76,6 +78,18 @@ impl Callbacks {
         Callbacks { log_sink, ..Callbacks::default() }
     }
 
+    /// An observed job is about to be accepted: the thread stays until its [`Callbacks::end`], whoever takes it off the
+    /// queue, and however long after [`Callbacks::close`].
+    pub fn expect(&self) {
+        self.state.lock().expected += 1;
+    }
+
+    /// The job was refused.
+    pub fn expect_no_more(&self) {
+        self.state.lock().expected -= 1;
+        self.changed.notify_one();
+    }
+
     /// Calls `observer` about `job` from now on, if it wants that.
     pub fn watch(&self, job: &Arc<Job>, observer: &Arc<dyn Observer>) {
         if let Some(interval) = observer.interval() {
@@ -85,9 +99,10 @@ impl Callbacks {
         }
     }
 
-    /// `job` has ended: its last callbacks, then [`Job::finish`].
+    /// `job`, which was expected, has ended: its last callbacks, then [`Job::finish`].
     pub fn end(&self, job: Arc<Job>, observer: Arc<dyn Observer>) {
         let mut state = self.state.lock();
+        state.expected -= 1;
         state.watched.retain(|watch| !Arc::ptr_eq(&watch.job, &job));
         state.ended.push_back((job, observer));
         self.changed.notify_one();
@@ -105,7 +120,7 @@ impl Callbacks {
         }
     }
 
-    /// Lets the thread go once nothing is left to tell.
+    /// Lets the thread go once nothing is left to tell, and nothing to come.
     pub fn close(&self) {
         self.state.lock().closed = true;
         self.changed.notify_one();
@@ -134,7 +149,7 @@ impl Callbacks {
                     observer.progress(&look);
                 }
                 state = self.state.lock();
-            } else if state.closed {
+            } else if state.closed && state.expected == 0 {
                 return;
             } else {
                 match state.watched.iter().map(|watch| watch.due).min() {

@@ -5,10 +5,13 @@
 
 use crate::error::{Error, Result, Status};
 use parking_lot::Mutex;
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::io::Errno;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::ops::Deref;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// Device and inode.
@@ -49,25 +52,46 @@ impl Drop for Connection {
     }
 }
 
-/// A regular file, open for reading.
-pub struct ReadFile {
+/// A regular file, closed when that drops no lock of SQLite's.
+pub struct GuardedFile {
     /// Only None while it is dropped.
     file: Option<File>,
     stat: Stat,
 }
 
-impl ReadFile {
-    /// Opens what must be a regular file; never waits for the other end of a FIFO.
-    pub fn open(path: &Path) -> Result<ReadFile> {
-        let failed = |error| Error::os("cannot open", path, error);
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?);
-        let stat = rustix::fs::fstat(&file).map_err(failed)?;
-        let open = ReadFile { file: Some(file), stat };
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(open),
-            _ => Err(Error::new(Status::NotADatabase, format!("{path:?} is not a regular file"))),
+impl GuardedFile {
+    /// Opens what must be a regular file, for reading. In messages it is `name`.
+    pub fn open(path: &Path, name: &Path) -> Result<GuardedFile> {
+        GuardedFile::open_at(CWD, path.as_os_str(), AtFlags::empty())
+            .map_err(|error| Error::os("cannot open", name, error))?
+            .ok_or_else(|| Error::new(Status::NotADatabase, format!("{name:?} is not a regular file")))
+    }
+
+    /// The same of a name in `directory`; with [`AtFlags::SYMLINK_NOFOLLOW`] it must not be a symbolic link. None if it is
+    /// something else than a regular file: that is not even opened, which a device might take as an order, and the other
+    /// end of a FIFO is not waited for.
+    pub fn open_at(
+        directory: impl AsFd,
+        name: &OsStr,
+        links: AtFlags,
+    ) -> std::result::Result<Option<GuardedFile>, Errno> {
+        let is_file = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if !is_file(&statat(&directory, name, links)?) {
+            return Ok(None);
         }
+        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        if links.contains(AtFlags::SYMLINK_NOFOLLOW) {
+            flags |= OFlags::NOFOLLOW;
+        }
+        let file = GuardedFile::of(openat(directory, name, flags, Mode::empty())?.into())?;
+        // It may have become another since it was looked at.
+        Ok(is_file(&file.stat).then_some(file))
+    }
+
+    /// A file that is open already.
+    pub fn of(file: File) -> std::result::Result<GuardedFile, Errno> {
+        let stat = fstat(&file)?;
+        Ok(GuardedFile { file: Some(file), stat })
     }
 
     /// Its status when it was opened.
@@ -76,7 +100,13 @@ impl ReadFile {
     }
 }
 
-impl Deref for ReadFile {
+impl AsFd for GuardedFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.deref().as_fd()
+    }
+}
+
+impl Deref for GuardedFile {
     type Target = File;
     fn deref(&self) -> &File {
         match &self.file {
@@ -86,7 +116,7 @@ impl Deref for ReadFile {
     }
 }
 
-impl Drop for ReadFile {
+impl Drop for GuardedFile {
     fn drop(&mut self) {
         let mut connected = CONNECTED.lock();
         if let Some(file) = connected.get_mut(&(self.stat.st_dev, self.stat.st_ino)) {
@@ -115,24 +145,37 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("game.db");
         std::fs::write(&path, "x").unwrap();
-        let file = ReadFile::open(&path).unwrap();
+        let file = GuardedFile::open(&path, &path).unwrap();
         let (first, second) = (Connection::to(file.stat()), Connection::to(file.stat()));
         drop(file);
         drop(first);
-        drop(ReadFile::open(&path).unwrap());
+        drop(GuardedFile::open(&path, &path).unwrap());
         assert_eq!(open_count(&path), 2);
         drop(second);
         assert_eq!(open_count(&path), 0);
-        drop(ReadFile::open(&path).unwrap());
+        drop(GuardedFile::open(&path, &path).unwrap());
+        assert_eq!(open_count(&path), 0);
+    }
+
+    #[test]
+    fn a_file_that_was_written_is_closed_after_the_last_connection() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("game.db");
+        let file = GuardedFile::of(File::create(&path).unwrap()).unwrap();
+        let connection = Connection::to(file.stat());
+        drop(file);
+        assert_eq!(open_count(&path), 1);
+        drop(connection);
         assert_eq!(open_count(&path), 0);
     }
 
     #[test]
     fn only_regular_files_are_opened() {
         let directory = tempfile::tempdir().unwrap();
-        let error = ReadFile::open(directory.path()).err().unwrap();
+        let error = GuardedFile::open(directory.path(), directory.path()).err().unwrap();
         assert_eq!(error.status, Status::NotADatabase);
-        let error = ReadFile::open(&directory.path().join("absent")).err().unwrap();
+        let absent = directory.path().join("absent");
+        let error = GuardedFile::open(&absent, &absent).err().unwrap();
         assert_eq!(error.status, Status::NotFound);
     }
 }

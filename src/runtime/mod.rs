@@ -8,7 +8,7 @@ mod pool;
 mod queue;
 
 pub use callbacks::{LogLevel, LogSink, Observer, in_callback, is_completing};
-pub use descriptors::{Connection, ReadFile};
+pub use descriptors::{Connection, GuardedFile};
 pub use isolation::disk::write_out;
 pub use isolation::fork::in_child;
 pub use pool::{Pool, Window};
@@ -160,7 +160,13 @@ pub fn configure(config: Config) -> Result<()> {
 
 /// Puts a job into the queue; starts the threads if there are none.
 pub fn submit(entry: Entry) -> Result<()> {
-    running()?.shared.queue.push(entry)
+    let runtime = running()?;
+    let (queue, callbacks) = (&runtime.shared.queue, &runtime.shared.callbacks);
+    if entry.observer.is_none() {
+        return queue.push(entry);
+    }
+    callbacks.expect();
+    queue.push(entry).inspect_err(|_| callbacks.expect_no_more())
 }
 
 /// Does something short on a thread of the I/O side, and waits for it; starts the threads if there are none.

@@ -13,7 +13,7 @@ const AHEAD: u64 = 4 << 20;
 
 /// A reader's way through a file, from its beginning to its end.
 pub(super) struct Footprint {
-    /// None where SQLite's descriptor is not found: then nothing is done, and the kernel does as it likes.
+    /// None where SQLite's descriptor is not found, for whatever reason: then nothing is done, and the kernel does as it likes.
     descriptor: Option<Descriptor>,
     /// Blocks before this were looked at.
     looked: u64,
@@ -24,7 +24,7 @@ pub(super) struct Footprint {
 impl Footprint {
     /// For a connection that has just been opened to the file that `stat` tells of.
     pub(super) fn new(stat: &Stat) -> Footprint {
-        let descriptor = Descriptor::of(stat);
+        let descriptor = Descriptor::of(stat).ok().flatten();
         if let Some(descriptor) = &descriptor {
             descriptor.expect_random_reads();
         }

@@ -3,6 +3,7 @@
 use super::{Access, LONGEST_PATH, Snapshot, error_of, raw, set_up, sqlite_error};
 use crate::error::{Error, Result, Status};
 use crate::job::{Check, Finding, Job, Report};
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +21,8 @@ pub enum Checks {
 
 /// Asks about a database file that nobody else uses. Reads it and creates nothing beside it. `name` is for messages.
 pub fn check_integrity(image: &Path, name: &Path, checks: Checks, job: &Arc<Job>, report: &mut Report) -> Result<()> {
-    let connection = open_immutable(image, job)?;
+    let connection =
+        open_immutable(image, name, job).inspect_err(|error| note_damage(error, Check::Integrity, report))?;
     judge(&connection, name, checks, report)
 }
 
@@ -32,35 +34,55 @@ impl Snapshot {
 }
 
 /// A connection that looks for no locks, logs or journals (<https://sqlite.org/uri.html>, "immutable").
-pub(super) fn open_immutable(image: &Path, job: &Arc<Job>) -> Result<Connection> {
-    let failed = |error| sqlite_error("cannot check", image, error, 0);
-    if image.as_os_str().len() > LONGEST_PATH {
-        let message = format!("the path of {image:?} is longer than SQLite opens ({LONGEST_PATH} bytes)");
+/// `name` is for messages.
+pub(super) fn open_immutable(image: &Path, name: &Path, job: &Arc<Job>) -> Result<Connection> {
+    let failed = |error| sqlite_error("cannot check", name, error, 0);
+    // SQLite finds out where it leads.
+    let real = std::fs::canonicalize(image);
+    let real = real.as_deref().unwrap_or(image);
+    if real.as_os_str().len() > LONGEST_PATH {
+        let message = format!("the path of {real:?} is longer than SQLite opens ({LONGEST_PATH} bytes)");
         return Err(Error::new(Status::Unsupported, message));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let mut connection = Connection::open_with_flags(immutable_uri(image), flags).map_err(failed)?;
     set_up(&mut connection, Some(job), Access::Read)
-        .map_err(|error| error_of(&connection, "cannot check", image, error))?;
+        .map_err(|error| error_of(&connection, "cannot check", name, error))?;
     Ok(connection)
+}
+
+/// Of a file that SQLite cannot even read through.
+fn note_damage(error: &Error, check: Check, report: &mut Report) {
+    if matches!(error.status, Status::Corrupt | Status::NotADatabase) {
+        report.finding = Some(Finding { check, chunk: None, page: None });
+    }
+}
+
+/// Bytes of a value that any check may come to, however small the database.
+const LEAST_VALUE: i64 = 1 << 20;
+
+/// What the schema computes (CHECK constraints, expressions of indexes, generated columns) may take no more memory, and
+/// no more time before the next look at the cancel token, than the largest value that the database has room for.
+fn limit_values(connection: &Connection) -> rusqlite::Result<()> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let room = pragma("page_size")?.saturating_mul(pragma("page_count")?).max(LEAST_VALUE);
+    // More than SQLite's own limit changes nothing.
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(room).unwrap_or(i32::MAX)).map(drop)
 }
 
 fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Report) -> Result<()> {
     let mut failed = |error, check| {
         let error = error_of(connection, "cannot check", name, error);
-        // An index over a function or a collation of the application's own.
-        if error.sqlite_code == ffi::SQLITE_ERROR {
+        // An index over a function or a collation of the application's own, or one that computes too much.
+        if matches!(error.sqlite_code, ffi::SQLITE_ERROR | ffi::SQLITE_TOOBIG) {
             let message = format!("{}; only the application can check what it has itself defined", error.message);
             return Error { status: Status::Unsupported, message, ..error };
         }
-        // A file that SQLite cannot even read through.
-        if matches!(error.status, Status::Corrupt | Status::NotADatabase) {
-            report.finding = Some(Finding { check, chunk: None, page: None });
-        }
+        note_damage(&error, check, report);
         error
     };
-    let verdict: String = connection
-        .pragma_query_value(None, "integrity_check", |row| row.get(0))
+    let verdict: String = limit_values(connection)
+        .and_then(|()| connection.pragma_query_value(None, "integrity_check", |row| row.get(0)))
         .map_err(|error| failed(error, Check::Integrity))?;
     if let Some(error) = unreadable(connection, name, &verdict) {
         return Err(error);
@@ -73,8 +95,9 @@ fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Repo
     if checks == Checks::Integrity {
         return Ok(());
     }
+    // Not the table of that name, for which the database may have a view of its own.
     let violation = connection
-        .prepare("SELECT \"table\", rowid, parent FROM pragma_foreign_key_check LIMIT 1")
+        .prepare("PRAGMA foreign_key_check")
         .and_then(|mut statement| {
             let mut rows = statement.query([])?;
             let row = rows.next()?;

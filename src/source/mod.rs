@@ -20,9 +20,11 @@ use footprint::Footprint;
 use pages::PageSet;
 use raw::{Failure, Which};
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::{AtFlags, CWD, FileType, Stat};
 use rustix::io::Errno;
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +36,10 @@ const LOCK_BYTE: u64 = 1 << 30;
 
 /// SQLite opens no longer paths: with "-journal" they must fit into the 512 bytes of its Unix VFS (os_unix.c, MAX_PATHNAME).
 pub(crate) const LONGEST_PATH: usize = 504;
+
+/// The pages as the pager sees them (<https://sqlite.org/dbpage.html>). With a schema that has no tables of its own: without
+/// it, a view of that name in the database would come first, and its code or that of its triggers would run.
+const PAGE_TABLE: &str = "temp.sqlite_dbpage";
 
 /// Instructions of SQLite's virtual machine between two looks at the cancel token.
 const STEPS_PER_CHECK: i32 = 10_000;
@@ -78,6 +84,14 @@ impl Access {
             Access::Write => "the destination",
         }
     }
+
+    /// The status of what is to be opened.
+    fn stat(self, path: &Path) -> Result<Stat> {
+        match self {
+            Access::Read => stat_file(path, self.what()),
+            Access::Write => stat_destination(path),
+        }
+    }
 }
 
 impl Snapshot {
@@ -95,7 +109,7 @@ impl Snapshot {
         wal_limit: u64,
         access: Access,
     ) -> Result<Snapshot> {
-        let stat = stat_file(path, access.what())?;
+        let stat = access.stat(path)?;
         patiently(busy_timeout, &job.control, job.progress, || Snapshot::try_begin(path, stat, job, wal_limit, access))
     }
 
@@ -168,6 +182,11 @@ impl Snapshot {
         &self.stat
     }
 
+    /// Where the source is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// True if the snapshot keeps others from committing.
     pub fn blocks_writers(&self) -> bool {
         self.wal.is_none()
@@ -216,15 +235,33 @@ impl Snapshot {
                     self.read_through_pager(pager, number, page)?;
                 }
             } else if start + page_size > in_file {
-                return Err(self.corrupt(&format!("it ends before page {number} of {}", self.page_count)));
+                return Err(self.ends_before(number));
             }
         }
         Ok(())
     }
 
+    /// An error if a page is nowhere, which SQLite does not notice of one that is not in use.
+    pub fn check_complete(&self) -> Result<()> {
+        let in_file = self.file_size(Which::Database)? / u64::from(self.page_size.max(1));
+        let elsewhere = |page: u32| {
+            let holds_lock_byte = u64::from(page - 1) == LOCK_BYTE / u64::from(self.page_size);
+            holds_lock_byte || self.wal.as_ref().is_some_and(|wal| wal.pages.contains(page))
+        };
+        let beyond = u32::try_from(in_file).map_or(u32::MAX, |page| page.saturating_add(1));
+        match (beyond..=self.page_count).find(|page| !elsewhere(*page)) {
+            Some(page) => Err(self.ends_before(page)),
+            None => Ok(()),
+        }
+    }
+
+    fn ends_before(&self, page: u32) -> Error {
+        self.corrupt(&format!("it ends before page {page} of {}", self.page_count))
+    }
+
     fn page_reader(&self) -> Result<rusqlite::Statement<'_>> {
         self.connection
-            .prepare("SELECT data FROM sqlite_dbpage WHERE pgno = ?1")
+            .prepare(&format!("SELECT data FROM {PAGE_TABLE} WHERE pgno = ?1"))
             .map_err(|error| self.sqlite_error("cannot read pages of", error))
     }
 
@@ -335,9 +372,30 @@ impl Opened {
         // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        if access == Access::Write {
+            check_destination(&connection, path, stat)?;
+        }
         set_up(&mut connection, job, access).map_err(failed)?;
         Ok(Opened { connection, registered })
     }
+}
+
+/// What is open for writing must be what was looked at: between, somebody may have put a link there that leads to another
+/// database. SQLite tells where it has ended up, and opens nothing through a link that comes after that (O_NOFOLLOW).
+fn check_destination(connection: &Connection, path: &Path, stat: &Stat) -> Result<()> {
+    let looked = |error: io::Error| Error::os("cannot look at", path, error);
+    let wanted = match path.parent().zip(path.file_name()) {
+        Some((parent, name)) => Some(std::fs::canonicalize(parent).map_err(looked)?.join(name)),
+        None => None,
+    };
+    let opened = connection.path().map(Path::new);
+    if opened.is_some()
+        && opened == wanted.as_deref()
+        && raw::Descriptor::of(stat).map_err(|errno| looked(errno.into()))?.is_some()
+    {
+        return Ok(());
+    }
+    Err(Error::new(Status::SourceChanged, format!("{path:?} was replaced while it was opened")))
 }
 
 impl Deref for Opened {
@@ -372,9 +430,15 @@ fn set_up(connection: &mut Connection, job: Option<&Arc<Job>>, access: Access) -
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, !writing)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // No mapped pages: a file that is truncated under us must be an error, not a SIGBUS in the host.
-    connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;")?;
+    connection.execute_batch(
+        "PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;",
+    )?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 0)?;
     if writing {
-        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+        // Extra: a journal whose removal is not on the disk comes back after a power loss, and undoes what was committed
+        // (<https://sqlite.org/pragma.html#pragma_synchronous>).
+        connection.execute_batch("PRAGMA synchronous = EXTRA; PRAGMA wal_autocheckpoint = 0;")?;
     } else {
         connection.execute_batch("PRAGMA query_only = ON;")?;
     }
@@ -407,17 +471,35 @@ pub fn check_path(path: &Path, name: &str) -> Result<()> {
 /// The status of what must be a regular file, and is `what` to the caller; touches nothing, and is right on either side.
 pub fn stat_file(path: &Path, what: &str) -> Result<Stat> {
     let stat = rustix::fs::stat(path).map_err(|error| Error::os(&format!("cannot open {what}"), path, error))?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Ok(stat),
-        other => {
-            let kind = match other {
-                FileType::Directory => "a directory",
-                FileType::Fifo => "a FIFO",
-                FileType::Socket => "a socket",
-                _ => "a device",
-            };
-            Err(Error::new(Status::NotADatabase, format!("{what} {path:?} is {kind}, not a file")))
+    match kind(&stat) {
+        None => Ok(stat),
+        Some(kind) => Err(Error::new(Status::NotADatabase, format!("{what} {path:?} is {kind}, not a file"))),
+    }
+}
+
+/// The status of a database that is to be written: a regular file itself, with no other name. A change would show under
+/// all of them, and SQLite keeps a journal under one (<https://sqlite.org/howtocorrupt.html>, 2.4).
+pub fn stat_destination(path: &Path) -> Result<Stat> {
+    let stat = rustix::fs::lstat(path).map_err(|error| Error::os("cannot open the destination", path, error))?;
+    let exists = |how: &str| Error::new(Status::AlreadyExists, format!("the destination {path:?} {how}"));
+    match kind(&stat) {
+        Some(kind) => Err(exists(&format!("exists and is {kind}, not a file"))),
+        None if stat.st_nlink > 1 => {
+            Err(exists(&format!("has {} names (hard links), and would be changed under each of them", stat.st_nlink)))
         }
+        None => Ok(stat),
+    }
+}
+
+/// What it is instead of a regular file.
+fn kind(stat: &Stat) -> Option<&'static str> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => None,
+        FileType::Directory => Some("a directory"),
+        FileType::Fifo => Some("a FIFO"),
+        FileType::Socket => Some("a socket"),
+        FileType::Symlink => Some("a symbolic link"),
+        _ => Some("a device"),
     }
 }
 
@@ -478,5 +560,8 @@ fn sqlite_error(operation: &str, path: &Path, error: rusqlite::Error, errno: i32
         ),
         other => (ffi::SQLITE_ERROR, other.to_string()),
     };
-    Error::sqlite(operation, path, code, errno, &reason)
+    let error = Error::sqlite(operation, path, code, errno, &reason);
+    // A schema format of the future, which SQLite has no code for, and a value beyond all limits.
+    let is_beyond_us = code == ffi::SQLITE_TOOBIG || code == ffi::SQLITE_ERROR && reason == "unsupported file format";
+    if is_beyond_us { Error { status: Status::Unsupported, ..error } } else { error }
 }

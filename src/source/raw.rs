@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, ffi};
 use rustix::fs::{Advice, Dir, Mode, OFlags, Stat, fadvise};
+use rustix::io::Errno;
 use std::ffi::c_int;
 use std::num::NonZeroU64;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -144,26 +145,35 @@ pub(super) struct Descriptor {
 
 impl Descriptor {
     /// Looks through this thread's table; its listing is the thread's own, not the host's.
-    pub(super) fn of(stat: &Stat) -> Option<Descriptor> {
+    pub(super) fn of(stat: &Stat) -> Result<Option<Descriptor>, Errno> {
         let identity = (stat.st_dev, stat.st_ino);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         // Not std's: that panics where the directory cannot be closed.
-        let entries = Dir::new(rustix::fs::open("/proc/thread-self/fd", flags, Mode::empty()).ok()?).ok()?;
-        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok());
-        numbers.map(|number| Descriptor { number, identity }).find(|descriptor| descriptor.get().is_some())
+        for entry in Dir::new(rustix::fs::open("/proc/thread-self/fd", flags, Mode::empty())?)? {
+            if let Some(number) = entry?.file_name().to_str().ok().and_then(|name| name.parse().ok()) {
+                let descriptor = Descriptor { number, identity };
+                match descriptor.get() {
+                    Ok(Some(_)) => return Ok(Some(descriptor)),
+                    // Another thread may have closed it by now.
+                    Ok(None) | Err(Errno::BADF) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// None if the number has come to mean something else.
-    fn get(&self) -> Option<BorrowedFd<'_>> {
+    fn get(&self) -> Result<Option<BorrowedFd<'_>>, Errno> {
         // SAFETY: fstat and fadvise of a number that is not open fail with EBADF and do nothing; why another file's number
         // does no harm is said above. The number is that of an entry of the table: not negative.
         let fd = unsafe { BorrowedFd::borrow_raw(self.number) };
-        let stat = rustix::fs::fstat(fd).ok()?;
-        ((stat.st_dev, stat.st_ino) == self.identity).then_some(fd)
+        let stat = rustix::fs::fstat(fd)?;
+        Ok(((stat.st_dev, stat.st_ino) == self.identity).then_some(fd))
     }
 
     fn advise(&self, offset: u64, bytes: u64, advice: Advice) {
-        if let Some(fd) = self.get() {
+        if let Ok(Some(fd)) = self.get() {
             // Advice: whoever does not take it has his reasons.
             let _ = fadvise(fd, offset, NonZeroU64::new(bytes), advice);
         }
@@ -187,7 +197,7 @@ impl Descriptor {
     /// True if no page of the range is in the page cache. False where the system does not tell (mincore(2): a reader
     /// that may not write the file).
     pub(super) fn is_absent(&self, offset: u64, bytes: u64) -> bool {
-        let Some(fd) = self.get() else { return false };
+        let Ok(Some(fd)) = self.get() else { return false };
         let Ok(length) = usize::try_from(bytes) else { return false };
         // SAFETY: a new mapping at an address of the kernel's choice, which is never accessed (PROT_NONE).
         let map = unsafe {

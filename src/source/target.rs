@@ -4,7 +4,7 @@
 
 use super::integrity::open_immutable;
 use super::raw::Which;
-use super::{Access, LOCK_BYTE, Opened, Snapshot, error_of, raw, stat_file};
+use super::{Access, LOCK_BYTE, Opened, PAGE_TABLE, Snapshot, error_of, raw, stat_destination};
 use crate::error::{Error, Result, Status};
 use crate::job::{Control, Job, patiently};
 use rusqlite::backup::{Backup, StepResult};
@@ -25,6 +25,8 @@ mod header {
     pub(super) const JOURNAL_MODE: Range<usize> = 18..20;
     pub(super) const RESERVED: Range<usize> = 20..21;
     pub(super) const CHANGE_COUNTER: Range<usize> = 24..28;
+    /// Believed where change counter and version-valid-for agree, as they do after every commit.
+    pub(super) const PAGE_COUNT: Range<usize> = 28..32;
     pub(super) const SCHEMA_COOKIE: Range<usize> = 40..44;
     /// Zero unless there is auto_vacuum.
     pub(super) const LARGEST_ROOT: Range<usize> = 52..56;
@@ -174,15 +176,18 @@ impl Target {
     }
 
     /// After all other pages: the first page and the length, then the commit, with locks waited for up to
-    /// `busy_timeout`. Nothing is written if nothing differs.
-    pub fn finish(self, first_page: &[u8], page_count: u32, busy_timeout: Duration) -> Result<()> {
+    /// `busy_timeout`. Nothing is written if nothing differs. What fails after the commit is no failure of the restore, and
+    /// is told beside.
+    pub fn finish(self, first_page: &[u8], page_count: u32, busy_timeout: Duration) -> Result<Option<Error>> {
         let mut page = first_page.to_vec();
         let kept = [header::JOURNAL_MODE, header::CHANGE_COUNTER, header::SCHEMA_COOKIE, header::WRITER];
         for range in kept {
             page[range.clone()].copy_from_slice(&self.first_page[range]);
         }
+        // The image's own may be an old one, left by a SQLite that did not keep it: from here on it would be believed.
+        page[header::PAGE_COUNT].copy_from_slice(&page_count.to_be_bytes());
         if page == self.first_page && self.written == 0 && page_count == self.snapshot.page_count() {
-            return Ok(());
+            return Ok(None);
         }
         let snapshot = &self.snapshot;
         // Nothing is prepared between: SQLite would read the schema again, in the middle of things.
@@ -204,11 +209,13 @@ impl Target {
         let (path, result) = (self.mode.path.clone(), self.commit(busy_timeout));
         drop(self);
         match result {
-            // What fails after the journal is gone (letting go of a lock) SQLite tells as an error; the commit stands.
+            // What fails after the journal is gone (its directory's fsync, letting go of a lock) SQLite tells as an error;
+            // the commit stands.
             Err(error) if !matches!(error.status, Status::Busy | Status::Cancelled) && has_cookie(&path, cookie) => {
-                Ok(())
+                Ok(Some(error))
             }
-            result => result,
+            Err(error) => Err(error),
+            Ok(()) => Ok(None),
         }
     }
 
@@ -234,9 +241,9 @@ impl Target {
 
     /// Replaces everything by an image of another layout, which is in a file of its own, by SQLite's online backup. Only
     /// for who is [`Target::alone`]. With the copy the restore is done: if the journal mode is not what it was, that is
-    /// no failure of it, and is told beside.
-    pub fn replace_whole(self, image: &Path, copied: impl FnMut(u64)) -> Result<Option<Error>> {
-        let source = open_immutable(image, &self.mode.job)?;
+    /// no failure of it, and is told beside. In messages the image is `name`.
+    pub fn replace_whole(self, image: &Path, name: &Path, copied: impl FnMut(u64)) -> Result<Option<Error>> {
+        let source = open_immutable(image, name, &self.mode.job)?;
         // Dropped after the connection.
         let mut mode = self.mode;
         let mut connection = self.snapshot.into_connection();
@@ -254,7 +261,7 @@ impl Target {
 
 /// True if a database's schema cookie is this one; false if that cannot be told. Rolls back what was not committed.
 fn has_cookie(path: &Path, cookie: i32) -> bool {
-    let stat = stat_file(path, Access::Write.what());
+    let stat = stat_destination(path);
     let now = stat.and_then(|stat| Opened::open(path, &stat, Access::Write, None)).ok();
     let read = |now: Opened| now.query_row("PRAGMA schema_version", [], |row| row.get::<_, i32>(0)).ok();
     now.and_then(read) == Some(cookie)
@@ -269,7 +276,7 @@ fn has_layout_of(image: &Connection, path: &Path) -> bool {
         raw::read_at(connection, Which::Database, &mut header, 0).ok()?;
         Some(Layout::of(&header))
     };
-    let stat = stat_file(path, Access::Write.what());
+    let stat = stat_destination(path);
     let now = stat.and_then(|stat| Opened::open(path, &stat, Access::Write, None)).ok();
     now.and_then(|now| layout(&now)).is_some_and(|now| layout(image) == Some(now))
 }
@@ -365,7 +372,7 @@ impl JournalMode {
 
     /// By a connection of its own: one that has read a schema in one text encoding refuses the next in another.
     fn try_settle(&self) -> Result<()> {
-        let connection = Opened::open(&self.path, &stat_file(&self.path, Access::Write.what())?, Access::Write, None)?;
+        let connection = Opened::open(&self.path, &stat_destination(&self.path)?, Access::Write, None)?;
         let wanted = if self.was_wal { "wal" } else { "delete" };
         let mode = set_journal_mode(&connection, wanted)
             .map_err(|error| error_of(&connection, "cannot set the journal mode of", &self.path, error))?;
@@ -389,7 +396,7 @@ impl Drop for JournalMode {
 fn page_writer(snapshot: &Snapshot) -> Result<Statement<'_>> {
     snapshot
         .connection
-        .prepare("INSERT INTO sqlite_dbpage(pgno, data) VALUES (?1, ?2)")
+        .prepare(&format!("INSERT INTO {PAGE_TABLE}(pgno, data) VALUES (?1, ?2)"))
         .map_err(|error| snapshot.sqlite_error("cannot write pages of", error))
 }
 

@@ -226,3 +226,23 @@ fn integrity_is_judged_without_touching_the_image() {
     assert_eq!(report.finding.unwrap().check, Check::Integrity);
     assert_eq!(error.status, Status::Corrupt, "{error}");
 }
+
+/// As somebody does it who waits for the moment between the look and the opening.
+#[test]
+fn a_link_between_the_look_and_the_opening_leads_to_no_other_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, victim) = (directory.path().join("live.db"), directory.path().join("victim.db"));
+    for database in [&path, &victim] {
+        drop(make(database, 4096, "delete", "none"));
+    }
+    let stat = stat_destination(&path).unwrap();
+    drop(Opened::open(&path, &stat, Access::Write, None).unwrap());
+    // Kept, so that no later file gets its inode's number.
+    std::fs::rename(&path, directory.path().join("before.db")).unwrap();
+    std::os::unix::fs::symlink("victim.db", &path).unwrap();
+    assert_eq!(Opened::open(&path, &stat, Access::Write, None).err().unwrap().status, Status::SourceChanged);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::copy(&victim, &path).unwrap();
+    let another = Opened::open(&path, &stat, Access::Write, None);
+    assert_eq!(another.err().unwrap().status, Status::SourceChanged, "nor does another file");
+}

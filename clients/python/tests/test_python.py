@@ -278,3 +278,8 @@ def test_library_is_loaded_once_and_by_name() -> None:
     assert "OSError" in missing.stderr and "/nowhere" in missing.stderr
     assert lb_backup.library_version().startswith(lb_backup.__version__)
     assert (PACKAGE / "py.typed").exists()
+
+
+def test_readme_shows_the_example() -> None:
+    readme = (CLIENT / "README.md").read_text()
+    assert "```python\n" + (CLIENT / "examples/ten_lines.py").read_text() + "```" in readme

@@ -293,8 +293,8 @@ def backup_connection(
 
     Unlike there, ``pages`` and ``sleep`` have no effect, because there is nothing to divide or to pause: the copy is of
     one snapshot, on threads of its own, and never starts over when somebody commits. ``source``, and a ``target`` that
-    is a connection, must be of files. Changes that ``source`` has not committed are not in the copy. A target that exists
-    gets the new content in one transaction, which others who have it open see whole or not at all.
+    is a connection, must be of files. Changes that ``source`` has not committed are not in the copy. A target that
+    exists gets the new content in one transaction, which others who have it open see whole or not at all.
     """
     if progress is not None and not callable(progress):
         raise TypeError("progress argument must be a callable")

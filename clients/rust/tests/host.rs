@@ -1,0 +1,351 @@
+//! The client beside rusqlite with the system's SQLite, which has the database open in this process.
+
+use std::future::Future;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output};
+use std::sync::mpsc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use lb_backup_client::{Control, Job, Library, Status, VerifyLevel};
+use rusqlite::Connection;
+
+const ROWS: u32 = 400; // of 1000 bytes
+const LATE: u32 = 100;
+const STRUCK: i32 = 10;
+
+fn library() -> Library {
+    Library::load().unwrap()
+}
+
+struct Host {
+    directory: PathBuf,
+    path: PathBuf,
+    sqlite: Connection,
+}
+
+impl Host {
+    fn open(directory: &Path, journal: &str) -> Self {
+        let path = directory.join("game.db");
+        let sqlite = Connection::open(&path).unwrap();
+        sqlite
+            .execute_batch(&format!(
+                "PRAGMA journal_mode={journal}; PRAGMA wal_autocheckpoint=0;
+                 CREATE TABLE t(id INTEGER PRIMARY KEY, payload);
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < {ROWS})
+                 INSERT INTO t(payload) SELECT randomblob(1000) FROM n;"
+            ))
+            .unwrap();
+        Self { directory: directory.into(), path, sqlite }
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// A backup that its throttle holds in mid-copy.
+    fn held(&self, dest: &str) -> Job {
+        let backup = library().backup(&self.path, self.beside(dest)).rate(1).chunk_size(65536);
+        let job = backup.progress_every(Duration::ZERO).start().unwrap();
+        assert!(job.updates().any(|progress| progress.bytes_total > 0));
+        job
+    }
+}
+
+/// A statement in another process, which does not wait for locks.
+fn outside(database: &Path, statement: &str) -> String {
+    let said = Command::new("sqlite3").args(["-batch", "-cmd", ".timeout 0"]).arg(database).arg(statement).output();
+    let said = said.unwrap();
+    String::from_utf8([said.stdout, said.stderr].concat()).unwrap().trim().into()
+}
+
+fn refused(database: &Path) -> bool {
+    outside(database, "INSERT INTO t(payload) VALUES('outsider')").contains("database is locked")
+}
+
+fn rows(database: &Path) -> String {
+    outside(database, "SELECT count(*) FROM t; PRAGMA integrity_check")
+}
+
+fn sound(count: u32) -> String {
+    format!("{count}\nok")
+}
+
+#[test]
+fn round_trip() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let (archive, restored) = (host.beside("copy.db.zst"), host.beside("restored.db"));
+    let outcome = library().backup(&host.path, &archive).verify(VerifyLevel::Full).run().unwrap();
+    assert_eq!(outcome.archive_bytes, archive.metadata().unwrap().len());
+    assert!(outcome.sha256.is_some());
+    assert_eq!(library().inspect(&archive).unwrap().pages, outcome.pages);
+    library().verify(&archive).verify(VerifyLevel::Full).run().unwrap();
+    library().restore(&archive, &restored).run().unwrap();
+    assert_eq!(rows(&restored), sound(ROWS));
+    host.sqlite.execute_batch("DELETE FROM t").unwrap();
+    library().restore(&archive, &host.path).replace().keep_previous(host.beside("previous.db")).run().unwrap();
+    assert_eq!(rows(&host.path), sound(ROWS));
+    assert_eq!(rows(&host.beside("previous.db")), sound(0));
+}
+
+#[test]
+fn progress_reaches_callback_and_iterator() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let (send, receive) = mpsc::channel();
+    let backup = library().backup(&host.path, host.beside("copy.db.zst"));
+    let job = backup.on_progress(move |progress| send.send(*progress).unwrap()).start().unwrap();
+    let last = job.updates().last().unwrap();
+    job.wait().unwrap();
+    let called: Vec<_> = receive.try_iter().collect();
+    assert_eq!(last.percent, 100.0);
+    assert_eq!(*called.last().unwrap(), last);
+    assert!(called.windows(2).all(|two| two[0].percent <= two[1].percent));
+    assert_eq!(job.progress().unwrap().percent, 100.0);
+}
+
+#[test]
+fn cancel_leaves_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let job = host.held("copy.db.zst");
+    job.cancel().unwrap();
+    assert_eq!(job.wait().unwrap_err().status, Status::Cancelled);
+    assert!(!host.beside("copy.db.zst").exists());
+}
+
+#[test]
+fn errors_say_what_happened() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let run = |source: &Path, dest: &Path| library().backup(source, dest).run().unwrap_err();
+    let missing = run(&host.beside("missing.db"), &host.beside("copy.db"));
+    assert_eq!(missing.status, Status::NotFound);
+    assert!(missing.message.contains("missing.db"));
+    assert_eq!(std::io::Error::from(missing).kind(), std::io::ErrorKind::NotFound);
+    std::fs::write(host.beside("text"), "x".repeat(5000)).unwrap();
+    assert_eq!(run(&host.path, &host.beside("text")).status, Status::AlreadyExists);
+    assert_eq!(run(&host.beside("text"), &host.beside("copy.db")).status, Status::NotADatabase);
+    assert_eq!(run(Path::new("a\0b"), &host.beside("copy.db")).status, Status::InvalidArgument);
+    assert_eq!(Library::open(host.beside("text")).err().unwrap().status, Status::Unsupported);
+}
+
+#[test]
+fn stale_handle() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let job = library().backup(&host.path, host.beside("copy.db")).start().unwrap();
+    assert_eq!(job.wait(), job.wait());
+    let control = job.control();
+    drop(job);
+    assert_eq!(control.progress().unwrap_err().status, Status::InvalidHandle);
+    assert_eq!(control.cancel().unwrap_err().status, Status::InvalidHandle);
+    assert_eq!(control.set_rate(0).unwrap_err().status, Status::InvalidHandle);
+}
+
+#[test]
+fn callback_that_panics_cancels_and_goes_on_in_the_waiter() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let backup = library().backup(&host.path, host.beside("copy.db.zst")).rate(1).chunk_size(65536);
+    let job = backup.progress_every(Duration::ZERO).on_progress(|_| panic!("of the callback")).start().unwrap();
+    let payload = catch_unwind(AssertUnwindSafe(|| job.wait())).unwrap_err();
+    assert_eq!(*payload.downcast::<&str>().unwrap(), "of the callback");
+    assert_eq!(job.wait().unwrap_err().status, Status::Cancelled);
+}
+
+#[test]
+fn waiting_in_a_callback_would_deadlock() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let held = host.held("held.db.zst");
+    let (send, receive) = mpsc::channel();
+    let control: Control = held.control();
+    let backup = library().backup(&host.path, host.beside("copy.db"));
+    backup.on_progress(move |_| send.send(held.wait()).unwrap()).run().unwrap();
+    assert_eq!(receive.recv().unwrap().unwrap_err().status, Status::WouldDeadlock);
+    // The closure, and the job in it, went with the job that called it.
+    while control.progress().is_ok() {
+        std::thread::yield_now();
+    }
+}
+
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[test]
+fn fifty_jobs_at_once_are_futures() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let start = |i| library().backup(&host.path, host.beside(&format!("{i}.db"))).start().unwrap();
+    let mut jobs: Vec<_> = (0..50).map(start).collect();
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    while !jobs.is_empty() {
+        jobs.retain_mut(|job| match std::pin::Pin::new(job).poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(outcome) => outcome.map(|_| false).unwrap(),
+            Poll::Pending => true,
+        });
+        if !jobs.is_empty() {
+            std::thread::park();
+        }
+    }
+    assert!((0..50).all(|i| host.beside(&format!("{i}.db")).exists()));
+}
+
+#[test]
+fn forgotten_job_is_collected() {
+    struct Dropped(mpsc::Sender<()>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let (send, receive) = mpsc::channel();
+    let dropped = Dropped(send);
+    let backup = library().backup(&host.path, host.beside("copy.db.zst")).rate(1).chunk_size(65536);
+    let hold = move |_: &_| assert!(!std::ptr::addr_of!(dropped).is_null());
+    drop(backup.on_progress(hold).start().unwrap());
+    receive.recv().unwrap();
+    assert!(!host.beside("copy.db.zst").exists());
+}
+
+fn transaction(directory: &Path, journal: &str) -> Result<(), String> {
+    let host = Host::open(directory, journal);
+    host.sqlite.execute_batch("BEGIN IMMEDIATE; INSERT INTO t(payload) VALUES('host')").unwrap();
+    assert!(refused(&host.path), "the host has no lock before any backup");
+    // Cancelled in mid-copy, then one that succeeds: both close what they had opened.
+    let job = host.held("cancelled.db.zst");
+    if !refused(&host.path) {
+        return Err("an outsider wrote in mid-backup".into());
+    }
+    job.cancel().unwrap();
+    job.wait().unwrap_err();
+    library().backup(&host.path, host.beside("copy.db")).run().unwrap();
+    if !refused(&host.path) {
+        return Err("an outsider wrote after the backup".into());
+    }
+    host.sqlite.execute_batch("COMMIT").map_err(|error| error.to_string())?;
+    let (path, copy) = (host.path.clone(), host.beside("copy.db"));
+    drop(host);
+    assert_eq!((rows(&path), rows(&copy)), (sound(ROWS + 1), sound(ROWS)));
+    Ok(())
+}
+
+#[test]
+fn open_transaction_then_an_outsider_is_refused() {
+    for journal in ["DELETE", "WAL"] {
+        transaction(tempfile::tempdir().unwrap().path(), journal).unwrap();
+    }
+}
+
+/// Runs an example, which cargo builds beside the tests.
+fn example(name: &str, source: &Path, dest: &Path) -> Output {
+    let tests = std::env::current_exe().unwrap();
+    let built = tests.ancestors().nth(2).unwrap().join("examples").join(name);
+    Command::new(built).args([source, dest]).output().unwrap()
+}
+
+#[test]
+fn examples_show_progress_then_what_came_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    for name in ["ten_lines", "progress_bar"] {
+        let dest = host.beside(&format!("{name}.db"));
+        let said = example(name, &host.path, &dest);
+        let (out, err) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        assert!(said.status.success(), "{name}: {err}");
+        let bytes = dest.metadata().unwrap().len();
+        if name == "ten_lines" {
+            assert!(
+                out.starts_with('\r') && out.ends_with(&format!("\r100.0 %  {bytes} bytes, verified\n")),
+                "{out:?}"
+            );
+        } else {
+            assert!(err.contains(&format!("[{}] 100.0 %", "#".repeat(40))), "{err:?}");
+            assert_eq!(out, format!("{}: {bytes} bytes in {bytes}\n", dest.display()));
+        }
+        assert_eq!(rows(&dest), sound(ROWS));
+        let again = example(name, &host.path, &dest);
+        assert_eq!(again.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&again.stderr).contains(dest.to_str().unwrap()));
+    }
+}
+
+/// Another process of this program, to lead the life that `child` knows.
+fn become_child(life: &str, directory: &Path, environment: &[(&str, &str)]) -> ExitStatus {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["child", "--exact"]).env("LB_TEST_CHILD", life).env("LB_TEST_DIRECTORY", directory);
+    command.envs(environment.iter().copied()).output().unwrap().status
+}
+
+#[test]
+fn child() {
+    let Ok(life) = std::env::var("LB_TEST_CHILD") else { return };
+    let directory = PathBuf::from(std::env::var_os("LB_TEST_DIRECTORY").unwrap());
+    match life.as_str() {
+        "commits-and-is-killed" => {
+            let host = Host::open(&directory, "WAL");
+            library().backup(&host.path, host.beside("copy.db")).run().unwrap();
+            // A visitor who took himself for the last user would unlink the -wal.
+            outside(&host.path, "SELECT count(*) FROM t");
+            for _ in 0..LATE {
+                host.sqlite.execute_batch("INSERT INTO t(payload) VALUES('late')").unwrap();
+            }
+            Command::new("kill").args(["-KILL", &std::process::id().to_string()]).status().unwrap();
+        }
+        "exits-with-a-job" => {
+            let host = Host::open(&directory, "WAL");
+            let _job = host.held("copy.db");
+            std::process::exit(7);
+        }
+        journal => {
+            if transaction(&directory, journal).is_err() {
+                std::process::exit(STRUCK);
+            }
+        }
+    }
+}
+
+#[test]
+fn commit_after_backup_then_crash_keeps_all_rows() {
+    use std::os::unix::process::ExitStatusExt;
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(become_child("commits-and-is-killed", directory.path(), &[]).signal(), Some(9));
+    assert_eq!(rows(&directory.path().join("game.db")), sound(ROWS + LATE));
+    assert_eq!(rows(&directory.path().join("copy.db")), sound(ROWS));
+}
+
+#[test]
+fn exit_with_a_job_running_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(become_child("exits-with-a-job", directory.path(), &[]).code(), Some(7));
+    for entry in directory.path().read_dir().unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name.starts_with("game.db"), "left: {name}");
+    }
+    assert_eq!(rows(&directory.path().join("game.db")), sound(ROWS));
+}
+
+// The tests above see what they are there to see: with the library's protection off the hazard strikes.
+#[test]
+fn without_isolation_the_outsider_gets_in() {
+    let Ok(hooks) = std::env::var("LB_BACKUP_HOOKS_LIBRARY") else { return };
+    for (switch, code) in [("", 0), ("no-isolation", STRUCK)] {
+        for journal in ["DELETE", "WAL"] {
+            let directory = tempfile::tempdir().unwrap();
+            let environment = [("LB_BACKUP_LIBRARY", hooks.as_str()), ("LB_BACKUP_TEST_HOOKS", switch)];
+            let ended = become_child(journal, directory.path(), &environment);
+            assert_eq!(ended.code(), Some(code), "{journal} with {switch:?}");
+        }
+    }
+}
