@@ -5,6 +5,9 @@ const names = [
   'WouldDeadlock', 'ShutDown', 'Internal',
 ];
 
+// What lb_backup_wait and lb_shutdown say of what has not ended: no failure.
+export const TIMED_OUT = 12;
+
 /** Every failure of a call or a job of the library; of a class of its own for each status. */
 export class LbError extends Error {
   constructor(message, { status = 0, sqliteCode = 0, errno = 0, result = null, cause } = {}) {
@@ -59,7 +62,7 @@ export class CallbackError extends Error {
 }
 
 /** The error that an lb_error or an lb_result tells of. */
-export function failure({ status, sqlite_code, sys_errno, message }, result = null) {
+export function failure({ status, sqlite_code = 0, sys_errno = 0, message = '' }, result = null) {
   const details = { status, sqliteCode: sqlite_code, errno: sys_errno, result };
   const type = classes[status - 1] ?? LbError;
   return new type(message || codes[status] || `unknown status ${status}`, details);

@@ -1,101 +1,79 @@
 import { EventEmitter, once } from 'node:events';
-import { AbortError, CallbackError, CancelledError, InvalidHandleError, failure } from './errors.js';
-import { make, open } from './native.js';
+import { AbortError, CallbackError, CancelledError, InvalidHandleError, TIMED_OUT, failure } from './errors.js';
+import { SLICE_MS, make, open } from './native.js';
+import { uint64 } from './options.js';
+import { toProgress, toResult } from './values.js';
 
-const TIMED_OUT = 12;
-const UNKNOWN = 0xffffffffffffffffn;
-const states = ['queued', 'running', 'succeeded', 'failed', 'cancelled'];
-const phases = ['waiting', 'copying', 'compressing', 'syncing', 'verifying', 'restoring', 'done'];
-const formats = [null, 'image', 'zstd'];
-const checks = [null, 'structure', 'frame', 'content', 'integrity', 'foreign keys'];
-
-const milliseconds = (ns) => Number(ns) / 1e6;
-const hex = (bytes) => Buffer.from(bytes).toString('hex');
-
-function toProgress(p) {
-  return {
-    state: states[p.state], phase: phases[p.phase], percent: p.percent, retries: p.retries,
-    bytesDone: Number(p.bytes_done), bytesTotal: Number(p.bytes_total), bytesWritten: Number(p.bytes_written),
-    bytesReused: Number(p.bytes_reused), elapsedMs: milliseconds(p.elapsed_ns),
-    etaMs: BigInt(p.eta_ns) === UNKNOWN ? null : milliseconds(p.eta_ns),
-  };
+// How jobs failed whose result nobody has asked for. They are told once nobody can: when the job is collected, or the program
+// has nothing left to do.
+const unseen = new Set();
+function tell(outcome) {
+  if (unseen.delete(outcome)) process.emitWarning(`nobody asked how a job ended: ${outcome.error.message}`, 'LbBackupWarning');
 }
-
-function toResult(r) {
-  return {
-    format: formats[r.format] ?? null, pageSize: r.page_size, pages: Number(r.pages), imageBytes: Number(r.image_bytes),
-    archiveBytes: Number(r.archive_bytes), bytesReused: Number(r.bytes_reused), retries: r.retries,
-    sha256: r.has_sha256 ? hex(r.sha256) : null,
-    startedAt: new Date(milliseconds(r.start_unix_ns)), endedAt: new Date(milliseconds(r.end_unix_ns)),
-    waitingMs: milliseconds(r.waiting_ns), readingMs: milliseconds(r.reading_ns), compressingMs: milliseconds(r.compressing_ns),
-    writingMs: milliseconds(r.writing_ns), syncingMs: milliseconds(r.syncing_ns), verifyingMs: milliseconds(r.verifying_ns),
-    sourceLockMs: milliseconds(r.source_lock_ns), walGrowthBytes: Number(r.wal_growth_bytes),
-    failedCheck: checks[r.failed_check] ?? null, failedChunk: BigInt(r.failed_chunk) === UNKNOWN ? null : Number(r.failed_chunk),
-    failedPage: Number(r.failed_page) || null,
-  };
-}
-
-const running = new Set();
-let watching = false;
-
-// The longest that a job's end can go unseen, and that a thread of libuv's pool cannot be asked to stop: process.exit waits
-// for that pool.
-const SLICE_MS = 10;
-
-/** Waits for the newest job, on one thread for all of them, and looks at every one after each slice. */
-function watch() {
-  let newest;
-  let slice = SLICE_MS;
-  for (newest of running) slice = Math.min(slice, newest.interval);
-  watching = newest !== undefined;
-  if (watching) {
-    open().wait.async(newest.handle, slice, () => {
-      for (const job of running) job.watched();
-      watch();
-    });
-  }
-}
+const forgotten = new FinalizationRegistry(tell);
+process.on('beforeExit', () => unseen.forEach(tell));
 
 /** A backup, restore or verification that was started. */
 export class Job extends EventEmitter {
-  #last;
-  #reported = -Infinity;
+  static #running = new Set();
+  static #watching = false;
+
+  #handle;
+  #interval;
   #onProgress;
   #signal;
-  #abort = () => this.cancel();
-  #thrown;
-  #closed = false;
-  #ended = false;
-  #settle;
+  #last;
+  #reported = -Infinity;
   #changed = new EventEmitter().setMaxListeners(0);
+  #thrown;
+  #ended = false;
+  #closed = false;
+  #outcome = { asked: false, error: null };
+  #result;
+  #settle;
 
   constructor(handle, { onProgress, signal, progressIntervalMs }) {
     super();
-    this.handle = handle;
-    this.interval = progressIntervalMs;
+    this.#handle = handle;
+    this.#interval = progressIntervalMs;
     this.#onProgress = onProgress;
     this.#signal = signal;
-    this.result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
-    this.result.catch(() => {}); // nobody has to ask how a forgotten job ended
-    for (const hidden of ['handle', 'interval']) Object.defineProperty(this, hidden, { enumerable: false });
+    this.#result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    this.#result.catch(() => {});
+    forgotten.register(this, this.#outcome);
     this.#look();
-    signal?.addEventListener('abort', this.#abort, { once: true });
-    running.add(this);
-    if (!watching) watch();
+    signal?.addEventListener('abort', Job.#abort); // once, however many of its jobs run: Node warns of more than ten listeners
+    Job.#running.add(this);
+    if (!Job.#watching) Job.#watchAll();
   }
 
-  #look() {
-    if (this.#ended) return this.#last;
-    const now = make('lb_progress');
-    if (open().progress(this.handle, now) === 0) this.#last = toProgress(now);
-    return this.#last;
+  /** Waits for the newest job, on one thread for all of them, and looks at every one after each slice. */
+  static #watchAll() {
+    let newest;
+    let slice = SLICE_MS;
+    for (newest of Job.#running) slice = Math.min(slice, newest.#interval);
+    Job.#watching = newest !== undefined;
+    if (!Job.#watching) return;
+    try {
+      open().wait.async(newest.#handle, slice, Job.#seeAll);
+    } catch {
+      setTimeout(Job.#seeAll, slice); // koffi has as many calls as it takes, of others
+    }
   }
 
-  /** For watch only. */
-  watched() {
-    const ended = open().wait(this.handle, 0) !== TIMED_OUT;
+  static #seeAll() {
+    for (const job of Job.#running) job.#see();
+    Job.#watchAll();
+  }
+
+  static #abort({ target }) {
+    for (const job of Job.#running) if (job.#signal === target) job.cancel();
+  }
+
+  #see() {
+    const ended = open().wait(this.#handle, 0) !== TIMED_OUT;
     const now = performance.now();
-    if (!ended && now - this.#reported < this.interval) return;
+    if (!ended && now - this.#reported < this.#interval) return;
     this.#reported = now;
     this.#look();
     if (ended) {
@@ -103,6 +81,13 @@ export class Job extends EventEmitter {
     } else {
       this.#report();
     }
+  }
+
+  #look() {
+    if (this.#ended) return this.#last;
+    const now = make('lb_progress');
+    if (open().progress(this.#handle, now) === 0) this.#last = toProgress(now);
+    return this.#last;
   }
 
   #report() {
@@ -118,10 +103,10 @@ export class Job extends EventEmitter {
 
   #end() {
     const out = make('lb_result');
-    const status = open().join(this.handle, out);
+    const status = open().join(this.#handle, out);
     this.#ended = true;
-    running.delete(this);
-    this.#signal?.removeEventListener('abort', this.#abort);
+    Job.#running.delete(this);
+    if (![...Job.#running].some((job) => job.#signal === this.#signal)) this.#signal?.removeEventListener('abort', Job.#abort);
     this.#report();
     const result = toResult(out);
     let error = status === 0 ? null : failure({ ...out, status }, result);
@@ -129,8 +114,22 @@ export class Job extends EventEmitter {
       error = new AbortError(error.message, { result, cause: this.#signal.reason });
     }
     if (this.#thrown) error = new CallbackError(this.#thrown.cause, result, error);
-    if (error) this.#settle.reject(error);
-    else this.#settle.resolve(result);
+    if (!error) {
+      this.#settle.resolve(result);
+      return;
+    }
+    this.#settle.reject(error);
+    if (!this.#outcome.asked && !(error instanceof CancelledError)) {
+      this.#outcome.error = error;
+      unseen.add(this.#outcome);
+    }
+  }
+
+  /** The outcome, for as many as ask. */
+  get result() {
+    this.#outcome.asked = true;
+    unseen.delete(this.#outcome);
+    return this.#result;
   }
 
   /** Looks at the job, at once. */
@@ -150,20 +149,21 @@ export class Job extends EventEmitter {
 
   /** Asks the job to end, and returns at once. */
   cancel() {
-    if (!this.#ended) open().cancel(this.handle);
+    if (!this.#ended) open().cancel(this.#handle);
   }
 
   /** Changes the throttle: bytes of the image per second, 0 for no limit. */
   setRate(bytesPerSecond) {
     this.#open('setRate');
-    if (!this.#ended) open().setRate(this.handle, bytesPerSecond);
+    uint64('setRate', bytesPerSecond);
+    if (!this.#ended) open().setRate(this.#handle, bytesPerSecond);
   }
 
   /** Cancels the job if it has not ended, and waits until it has. */
   async close() {
     this.#closed = true;
     this.cancel();
-    await this.result.catch(() => {});
+    await this.#result.catch(() => {});
   }
 
   #open(method) {

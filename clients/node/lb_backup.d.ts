@@ -4,10 +4,13 @@ import { EventEmitter } from 'node:events';
 /** A file: a string or a `file:` URL. */
 export type Path = string | URL;
 
+/** One of those, or a number that only a library newer than this client has a name for. */
+export type OrNewer<T> = T | `unknown ${number}`;
+
 /** One look at a job; values never go backwards. */
 export interface Progress {
-  readonly state: 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled';
-  readonly phase: 'waiting' | 'copying' | 'compressing' | 'syncing' | 'verifying' | 'restoring' | 'done';
+  readonly state: OrNewer<'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'>;
+  readonly phase: OrNewer<'waiting' | 'copying' | 'compressing' | 'syncing' | 'verifying' | 'restoring' | 'done'>;
   /** Of the whole job, 0 to 100; 100 only once it has succeeded. */
   readonly percent: number;
   readonly retries: number;
@@ -22,7 +25,7 @@ export interface Progress {
 }
 
 export interface Result {
-  readonly format: 'image' | 'zstd' | null;
+  readonly format: OrNewer<'image' | 'zstd'> | null;
   readonly pageSize: number;
   readonly pages: number;
   readonly imageBytes: number;
@@ -41,7 +44,7 @@ export interface Result {
   readonly verifyingMs: number;
   readonly sourceLockMs: number;
   readonly walGrowthBytes: number;
-  readonly failedCheck: 'structure' | 'frame' | 'content' | 'integrity' | 'foreign keys' | null;
+  readonly failedCheck: OrNewer<'structure' | 'frame' | 'content' | 'integrity' | 'foreign keys'> | null;
   readonly failedChunk: number | null;
   readonly failedPage: number | null;
 }
@@ -115,7 +118,7 @@ export function restore(archive: Path, dst: Path, options?: RestoreOptions): Pro
 export function verify(archive: Path, options?: VerifyOptions): Promise<Result>;
 
 export interface ArchiveInfo {
-  readonly kind: 'image' | 'archive' | 'zstd' | 'gzip' | null;
+  readonly kind: OrNewer<'image' | 'archive' | 'zstd' | 'gzip'> | null;
   readonly formatVersion: number;
   readonly pageSize: number;
   readonly pages: number;

@@ -73,8 +73,9 @@ export const structures = {
     ...repeat('user_data on_log', 'void *'),
   },
 };
+// Without names: koffi has one space of them for every copy of this module.
 export const types = Object.fromEntries(
-  Object.entries(structures).map(([name, members]) => [name, koffi.struct(name, members)]),
+  Object.entries(structures).map(([name, members]) => [name, koffi.struct(members)]),
 );
 
 // What koffi makes of a structure's bytes that are all zero.
@@ -88,23 +89,33 @@ const zeroes = Object.fromEntries(
 /** A structure with its size set and everything else zero, but for what is given. */
 export const make = (name, members) => ({ ...zeroes[name], ...members });
 
+const string = 'const char *';
+const into = (name) => koffi.pointer(types[name]);
+const both = (name) => koffi.inout(into(name));
+const out = (type) => koffi.out(koffi.pointer(type));
 const signatures = {
-  backupStart: 'int lb_backup_start(const char *, const char *, lb_backup_options *, _Out_ uint64_t *, _Inout_ lb_error *)',
-  restoreStart: 'int lb_restore_start(const char *, const char *, lb_restore_options *, _Out_ uint64_t *, _Inout_ lb_error *)',
-  verifyStart: 'int lb_verify_start(const char *, lb_verify_options *, _Out_ uint64_t *, _Inout_ lb_error *)',
-  inspect: 'int lb_backup_inspect(const char *, _Inout_ lb_archive_info *, _Inout_ lb_error *)',
-  progress: 'int lb_backup_progress(uint64_t, _Inout_ lb_progress *)',
-  cancel: 'int lb_backup_cancel(uint64_t)',
-  wait: 'int lb_backup_wait(uint64_t, uint32_t)',
-  join: 'int lb_backup_join(uint64_t, _Inout_ lb_result *)',
-  setRate: 'int lb_backup_set_rate(uint64_t, uint64_t)',
-  jobs: 'int lb_backup_jobs(void *, size_t, _Out_ size_t *)',
-  configure: 'int lb_configure(lb_config *, _Inout_ lb_error *)',
-  shutdown: 'int lb_shutdown(uint32_t)',
-  version: 'const char *lb_version()',
-  abiVersion: 'uint32_t lb_abi_version()',
+  backupStart: ['lb_backup_start', [string, string, into('lb_backup_options'), out('uint64_t'), both('lb_error')]],
+  restoreStart: ['lb_restore_start', [string, string, into('lb_restore_options'), out('uint64_t'), both('lb_error')]],
+  verifyStart: ['lb_verify_start', [string, into('lb_verify_options'), out('uint64_t'), both('lb_error')]],
+  inspect: ['lb_backup_inspect', [string, both('lb_archive_info'), both('lb_error')]],
+  progress: ['lb_backup_progress', ['uint64_t', both('lb_progress')]],
+  cancel: ['lb_backup_cancel', ['uint64_t']],
+  wait: ['lb_backup_wait', ['uint64_t', 'uint32_t']],
+  join: ['lb_backup_join', ['uint64_t', both('lb_result')]],
+  setRate: ['lb_backup_set_rate', ['uint64_t', 'uint64_t']],
+  jobs: ['lb_backup_jobs', ['void *', 'size_t', out('size_t')]],
+  configure: ['lb_configure', [into('lb_config'), both('lb_error')]],
+  shutdown: ['lb_shutdown', ['uint32_t']],
+  version: ['lb_version', [], string],
+  abiVersion: ['lb_abi_version', [], 'uint32_t'],
 };
 const ABI_VERSION = 0;
+
+/**
+ * The longest that a call on libuv's pool waits: for so long a job's end can go unseen, and process.exit is held up, which waits
+ * for that pool.
+ */
+export const SLICE_MS = 10;
 
 let loaded;
 
@@ -124,7 +135,9 @@ export function open(path) {
     throw new Error(`lb_backup: ${cause.message} (LB_BACKUP_LIBRARY names another file)`, { cause });
   }
   const functions = { path };
-  for (const [name, signature] of Object.entries(signatures)) functions[name] = library.func(signature);
+  for (const [name, [symbol, takes, gives = 'int']] of Object.entries(signatures)) {
+    functions[name] = library.func(symbol, gives, takes);
+  }
   if (functions.abiVersion() !== ABI_VERSION) {
     throw new Error(`lb_backup: ${path} has ABI version ${functions.abiVersion()}, not ${ABI_VERSION}`);
   }

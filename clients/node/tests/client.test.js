@@ -1,14 +1,23 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { getEventListeners, once } from 'node:events';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Worker } from 'node:worker_threads';
+import koffi from 'koffi';
 import * as lb from 'lb_backup';
+import { failure } from '../errors.js';
+import { make } from '../native.js';
+import { toArchiveInfo, toProgress, toResult } from '../values.js';
 import { ROWS, content, held, left, newHost } from './host.js';
 
 const digest = (path) => createHash('sha256').update(readFileSync(path)).digest('hex');
+let collected;
 const ofClass = (type) => (error) => error instanceof type && error.name === type.name;
 
 test('round trip', async (t) => {
@@ -168,6 +177,122 @@ test('fifty jobs at once', async (t) => {
   const results = await Promise.all(names.map((name) => lb.backup(host.path, name)));
   assert.equal(new Set(results.map((result) => result.sha256)).size, 1);
   assert.deepEqual(new Set(names.map(digest)), new Set([results[0].sha256]));
+});
+
+test('forgotten job is collected', async (t) => {
+  const host = newHost(t);
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc');
+  const names = Array.from({ length: 10 }, (_, i) => host.beside(`copy${i}.db`));
+  let kept = names.length;
+  // Held by the test file, like all that waits for it: who waits for a collection is collected with it otherwise.
+  const ended = new Promise((resolve) => (collected = new FinalizationRegistry(() => --kept || resolve())));
+  names.forEach((name) => collected.register(lb.startBackup(host.path, name), name)); // so that no frame here keeps one
+  collect(); // in mid-job
+  const again = setInterval(collect, 20);
+  await ended;
+  clearInterval(again);
+  for (const name of names) assert.equal(content(name), `${ROWS}\nok`);
+  assert.deepEqual(lb.jobs(), []);
+});
+
+test('leaving the loop over progress leaves the job', async (t) => {
+  const host = newHost(t);
+  const job = await held(host, 'copy.db');
+  for await (const { state } of job.progress()) {
+    assert.equal(state, 'running');
+    break;
+  }
+  job.setRate(0);
+  assert.equal((await job.result).imageBytes, (await lb.inspect(host.beside('copy.db'))).imageBytes);
+  assert.equal(job.listenerCount('progress'), 0);
+});
+
+test('signal is let go of, and is harmless after the end', async (t) => {
+  const host = newHost(t);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const warnings = [];
+  const warned = (warning) => warnings.push(warning);
+  process.on('warning', warned);
+  const started = Array.from({ length: 20 }, (_, i) => lb.startBackup(host.path, host.beside(`${i}.db`), { signal }));
+  await Promise.all(started.map((job) => job.result));
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  controller.abort();
+  for (const job of started) assert.equal((await job.result).format, 'image');
+  await new Promise(setImmediate);
+  process.off('warning', warned);
+  assert.deepEqual(warnings, []);
+});
+
+test('what only a newer library knows is told, not refused', () => {
+  const error = failure({ status: 99, message: 'new' });
+  assert.deepEqual([error.constructor, error.status, error.code, error.message], [lb.LbError, 99, 'LB_STATUS_UNKNOWN', 'new']);
+  assert.equal(failure({ status: 99 }).message, 'unknown status 99');
+  const { state, phase } = toProgress({ ...make('lb_progress'), state: 9, phase: 8 });
+  assert.deepEqual([state, phase], ['unknown 9', 'unknown 8']);
+  const { format, failedCheck } = toResult({ ...make('lb_result'), format: 7, failed_check: 6 });
+  assert.deepEqual([format, failedCheck], ['unknown 7', 'unknown 6']);
+  assert.equal(toArchiveInfo({ ...make('lb_archive_info'), kind: 5 }).kind, 'unknown 5');
+});
+
+test('more calls than koffi takes at once', async (t) => {
+  const host = newHost(t);
+  await lb.backup(host.path, host.beside('copy.db'));
+  const told = await Promise.all(Array.from({ length: 600 }, () => lb.inspect(host.beside('copy.db'))));
+  assert.ok(told.every(({ kind }) => kind === 'image'));
+  // Others of this process may have them all.
+  const sleep = koffi.load(null).func('int usleep(uint32_t)');
+  let sleeping = 0;
+  const { max_async_calls } = koffi.config();
+  for (; sleeping < max_async_calls; sleeping++) sleep.async(1, () => sleeping--);
+  await lb.backup(host.path, host.beside('again.db'));
+  while (sleeping > 0) await new Promise(setImmediate);
+});
+
+test('copies of the module get along', async (t) => {
+  const host = newHost(t);
+  const copy = host.beside('copy');
+  mkdirSync(copy);
+  for (const name of ['lb_backup', 'errors', 'job', 'native', 'options', 'values']) {
+    copyFileSync(join(import.meta.dirname, `../${name}.js`), join(copy, `${name}.js`));
+  }
+  writeFileSync(join(copy, 'package.json'), '{"type": "module"}');
+  symlinkSync(join(import.meta.dirname, '../node_modules'), join(copy, 'node_modules'));
+  const other = await import(pathToFileURL(join(copy, 'lb_backup.js')));
+  assert.notEqual(other.Job, lb.Job);
+  const results = await Promise.all([lb, other].map((one, i) => one.backup(host.path, host.beside(`${i}.db`))));
+  assert.equal(results[0].sha256, results[1].sha256);
+});
+
+test('worker threads have jobs of their own', async (t) => {
+  const host = newHost(t);
+  const program = `
+    const { workerData, parentPort } = require('node:worker_threads');
+    import('lb_backup').then(async (lb) => {
+      await lb.backup(workerData.source, workerData.dest);
+      lb.startBackup(workerData.source, workerData.unfinished, { maxBytesPerSecond: 1, chunkSize: 65536 });
+      parentPort.postMessage('done');
+    });`;
+  const begin = (i) => new Worker(program, {
+    eval: true, workerData: { source: host.path, dest: host.beside(`${i}.db`), unfinished: host.beside(`unfinished${i}.db`) },
+  });
+  const workers = [0, 1, 2].map(begin);
+  const mine = lb.backup(host.path, host.beside('mine.db'));
+  await Promise.all(workers.map((worker) => once(worker, 'message')));
+  // Whoever ends a worker leaves its jobs to the library, with their handles.
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  await mine;
+  for (const name of ['0.db', '1.db', '2.db', 'mine.db']) assert.equal(content(host.beside(name)), `${ROWS}\nok`);
+  assert.deepEqual(lb.jobs().map(({ destName }) => destName).sort(), [0, 1, 2].map((i) => `unfinished${i}.db`));
+  await lb.shutdown();
+  assert.deepEqual(left(host.directory).filter((name) => name.startsWith('unfinished')), []);
+});
+
+test('declarations name what the module has', () => {
+  const declared = readFileSync(join(import.meta.dirname, '../lb_backup.d.ts'), 'utf8');
+  const names = [...declared.matchAll(/^export (?:declare )?(?:class|function) (\w+)/gm)].map(([, name]) => name);
+  assert.deepEqual(names.sort(), Object.keys(lb).sort());
 });
 
 test('event loop that is blocked delays no job, shutdown ends all', async (t) => {

@@ -13,9 +13,9 @@ export const LATE = 100;
 export const STRUCK = 10;
 
 export class Host {
-  constructor(directory, journal = 'WAL') {
+  constructor(directory, journal = 'WAL', name = 'game.db') {
     this.directory = directory;
-    this.path = join(directory, 'game.db');
+    this.path = join(directory, name);
     this.db = new Database(this.path);
     this.db.exec(`PRAGMA journal_mode=${journal}`);
     this.db.exec('PRAGMA wal_autocheckpoint=0');
@@ -118,6 +118,15 @@ const lives = {
     const host = new Host(where);
     for (let i = 0; i < 8; i++) startBackup(host.path, host.beside(`copy${i}.db`), { maxBytesPerSecond: 1, chunkSize: 65536 });
     process.exit(7);
+  },
+  async 'waits-for-nothing'(where) {
+    const host = new Host(where);
+    const job = await held(host, 'copy.db');
+    job.setRate(0);
+    // Found out by the job itself, after its start has succeeded.
+    const locked = new Host(where, 'DELETE', 'locked.db');
+    locked.exec('BEGIN EXCLUSIVE');
+    startBackup(locked.path, locked.beside('never.db'), { busyTimeoutMs: 1 });
   },
   async 'throws-with-a-job'(where) {
     await held(new Host(where), 'copy.db');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { LATE, ROWS, STRUCK, become, content, directory, left } from './host.js';
+import { LATE, ROWS, STRUCK, become, content, directory, left, outside } from './host.js';
 
 for (const journal of ['DELETE', 'WAL']) {
   test(`open transaction then an outsider is refused (${journal})`, (t) => {
@@ -27,14 +27,30 @@ for (const [life, code] of [['exits-with-a-job', 7], ['exits-at-once-with-jobs',
   });
 }
 
-// The test above sees what it is there to see: with the library's protection off the hazard strikes.
+// Nobody asks how these jobs end: the first keeps its process alive until it has ended, the other is told of in the end.
+test('job that is not waited for', (t) => {
+  const where = directory(t);
+  const { status, stderr } = become('waits-for-nothing', where);
+  assert.equal(status, 0, stderr);
+  assert.equal(content(join(where, 'copy.db')), `${ROWS}\nok`);
+  assert.match(stderr, /LbBackupWarning: nobody asked how a job ended: .*locked\.db/);
+});
+
+// The tests above see what they are there to see: with the library's protection off the hazard strikes.
 const hooks = process.env.LB_BACKUP_HOOKS_LIBRARY;
 for (const switches of hooks ? ['', 'no-isolation'] : []) {
+  const environment = { LB_BACKUP_LIBRARY: hooks, LB_BACKUP_TEST_HOOKS: switches };
   for (const journal of ['DELETE', 'WAL']) {
     test(`with "${switches}" the outsider ${switches ? 'gets in' : 'is refused'} (${journal})`, (t) => {
-      const environment = { LB_BACKUP_LIBRARY: hooks, LB_BACKUP_TEST_HOOKS: switches };
       const { status, stdout, stderr } = become(`transaction-${journal}`, directory(t), environment);
       assert.equal(status, switches ? STRUCK : 0, stdout + stderr);
     });
   }
+  test(`with "${switches}" a crash ${switches ? 'takes rows' : 'keeps all rows'}`, (t) => {
+    const where = directory(t);
+    assert.equal(become('commits-and-is-killed', where, environment).signal, 'SIGKILL');
+    const rows = Number(outside(join(where, 'game.db'), 'SELECT count(*) FROM t'));
+    t.diagnostic(`${rows} rows of ${ROWS + LATE}`);
+    assert.equal(rows < ROWS + LATE, Boolean(switches));
+  });
 }
