@@ -309,14 +309,24 @@ test('event loop that is blocked delays no job, shutdown ends all', async (t) =>
   await lb.backup(host.path, host.beside('afresh.db'));
 });
 
+const example = (name) => join(import.meta.dirname, '../examples', `${name}.mjs`);
+
 test('examples', (t) => {
   const host = newHost(t);
-  for (const [name, says] of [['ten_lines', /100\.0 % {2}\d+ bytes, verified/], ['progress_bar', /SHA-256/]]) {
-    const program = join(import.meta.dirname, '../examples', `${name}.mjs`);
+  for (const [name, says] of [
+    ['ten_lines', /^(\r[ \d]{3}\.\d %)+\r100\.0 % {2}\d+ bytes, verified\n$/],
+    ['progress_bar', /SHA-256 [0-9a-f]{64}\n$/],
+  ]) {
+    const program = example(name);
     assert.match(execFileSync(process.execPath, [program, host.path, host.beside(name)], { encoding: 'utf8' }), says);
     assert.equal(content(host.beside(name)), `${ROWS}\nok`);
     const failed = spawnSync(process.execPath, [program, host.beside('none'), host.beside('x')], { encoding: 'utf8' });
     assert.equal(failed.status, 1);
-    assert.match(failed.stderr, /No such file/);
+    assert.match(failed.stderr, /^\n.*none.*No such file.*\n$/);
   }
+});
+
+test('README shows the example', () => {
+  const [, shown] = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8').match(/```js\n(.*?)```/s);
+  assert.equal(shown, readFileSync(example('ten_lines'), 'utf8'));
 });

@@ -1,14 +1,45 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import koffi from 'koffi';
-import { structures, types } from '../native.js';
+import { make, structures, types } from '../native.js';
+import { toNative } from '../options.js';
+import { toArchiveInfo, toProgress, toResult } from '../values.js';
 import { directory } from './host.js';
 
+const include = process.env.LB_BACKUP_INCLUDE;
+const header = readFileSync(join(include, 'lb_backup.h'), 'utf8');
+
+test('numbers are those of the header', () => {
+  const said = {
+    JOB_STATE: (state) => toProgress({ ...make('lb_progress'), state }).state,
+    PHASE: (phase) => toProgress({ ...make('lb_progress'), phase }).phase,
+    FORMAT: (format) => toResult({ ...make('lb_result'), format }).format ?? 'by name',
+    CHECK: (failed_check) => toResult({ ...make('lb_result'), failed_check }).failedCheck ?? 'none',
+    KIND: (kind) => toArchiveInfo({ ...make('lb_archive_info'), kind }).kind,
+  };
+  const heard = {
+    FORMAT: (format) => toNative('lb_backup_options', { format }).format,
+    EXISTING: (existing) => toNative('lb_backup_options', { existing }).existing,
+    VERIFY: (verify) => toNative('lb_verify_options', { verify }).verify,
+    DIGEST: (digest) => toNative('lb_backup_options', { digest }).digest,
+    PRIORITY: (priority) => toNative('lb_config', { priority }).priority,
+  };
+  for (const [kinds, compare] of [
+    [said, (ask, name, number) => assert.equal(ask(number), name)],
+    [heard, (ask, name, number) => assert.equal(ask(name), number)],
+  ]) {
+    for (const [kind, ask] of Object.entries(kinds)) {
+      const found = [...header.matchAll(new RegExp(`\\bLB_${kind}_(\\w+)(?: =)? (\\d+)\\b`, 'g'))];
+      assert.ok(found.length >= 2, kind);
+      for (const [, name, number] of found) compare(ask, name.toLowerCase().replaceAll('_', ' '), Number(number));
+    }
+  }
+});
+
 test('structures are those of the header', (t) => {
-  const include = process.env.LB_BACKUP_INCLUDE ?? join(import.meta.dirname, '../../../include');
   const where = directory(t);
   const asked = [];
   const ours = [];
