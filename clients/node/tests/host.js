@@ -65,7 +65,7 @@ export async function held(host, name, options) {
 
 export const become = (life, where, environment = {}) =>
   spawnSync(process.execPath, [fileURLToPath(import.meta.url), life, where], {
-    encoding: 'utf8', timeout: 20000, env: { ...process.env, ...environment },
+    encoding: 'utf8', timeout: 60000, env: { ...process.env, ...environment },
   });
 
 /** Says what becomes of the host's write lock while backups run and after them. */
