@@ -22,7 +22,8 @@ const median = (times) => sorted(times)[times.length >> 1];
 
 /** Half of it compresses. */
 function makeDatabase(path, rows) {
-  execFileSync('sqlite3', [path, `CREATE TABLE t(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ${rows})
+  execFileSync('sqlite3', [path, `CREATE TABLE t(x);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < ${rows})
     INSERT INTO t SELECT randomblob(4000) || zeroblob(4000) FROM n`]);
   return statSync(path).size;
 }
@@ -48,7 +49,8 @@ async function delays(name, work) {
   }
 }
 
-console.log(`Node ${process.version}, ${cpus().length} processors (${cpus()[0].model}), load ${loadavg().map((n) => n.toFixed(1)).join(' ')}`);
+const load = () => `load ${loadavg().map((n) => n.toFixed(1)).join(' ')}`;
+console.log(`Node ${process.version}, ${cpus().length} processors (${cpus()[0].model}), ${load()}`);
 
 console.log(`database of ${makeDatabase(big, 133000)} bytes`);
 await delays('nothing', () => sleep(5000));
@@ -111,3 +113,4 @@ const loads = Array.from({ length: 30 }, () =>
     (await import('lb_backup')).load();
     console.log(performance.now() - before);`], { cwd: here, encoding: 'utf8' })));
 console.log(`import and load(), ${loads.length} new processes: median ${ms(median(loads))}, most ${ms(Math.max(...loads))}`);
+console.log(load());

@@ -1,8 +1,8 @@
 // The statuses of lb_backup.h, frozen there: the class of each is its name and "Error".
 const names = [
-  'InvalidArgument', 'InvalidHandle', 'NotFound', 'AlreadyExists', 'PermissionDenied', 'NotADatabase', 'Corrupt', 'Busy', 'NoSpace',
-  'Io', 'Cancelled', 'TimedOut', 'QueueFull', 'SourceChanged', 'WalLimit', 'Unsupported', 'OutOfMemory', 'WrongProcess',
-  'WouldDeadlock', 'ShutDown', 'Internal',
+  'InvalidArgument', 'InvalidHandle', 'NotFound', 'AlreadyExists', 'PermissionDenied', 'NotADatabase', 'Corrupt', 'Busy',
+  'NoSpace', 'Io', 'Cancelled', 'TimedOut', 'QueueFull', 'SourceChanged', 'WalLimit', 'Unsupported', 'OutOfMemory',
+  'WrongProcess', 'WouldDeadlock', 'ShutDown', 'Internal',
 ];
 
 // What lb_backup_wait and lb_shutdown say of what has not ended: no failure.
@@ -37,8 +37,8 @@ const classes = names.map((name, index) => {
 
 export const [
   InvalidArgumentError, InvalidHandleError, NotFoundError, AlreadyExistsError, PermissionDeniedError, NotADatabaseError,
-  CorruptError, BusyError, NoSpaceError, IoError, CancelledError, TimedOutError, QueueFullError, SourceChangedError, WalLimitError,
-  UnsupportedError, OutOfMemoryError, WrongProcessError, WouldDeadlockError, ShutDownError, InternalError,
+  CorruptError, BusyError, NoSpaceError, IoError, CancelledError, TimedOutError, QueueFullError, SourceChangedError,
+  WalLimitError, UnsupportedError, OutOfMemoryError, WrongProcessError, WouldDeadlockError, ShutDownError, InternalError,
 ] = classes;
 
 /** The end of a job that its AbortSignal cancelled: named and coded as Node's own, with the signal's reason as its cause. */

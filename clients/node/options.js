@@ -20,7 +20,9 @@ export function toPath(what, path) {
 
 const integer = (least, most) => (what, value) => {
   const whole = typeof value === 'bigint' || Number.isSafeInteger(value);
-  if (!whole || value < least || value > most) throw wrong(`${what}: ${String(value)} is no whole number from ${least} to ${most}`);
+  if (!whole || value < least || value > most) {
+    throw wrong(`${what}: ${String(value)} is no whole number from ${least} to ${most}`);
+  }
   return value;
 };
 const uint32 = integer(0, MAX_UINT32);

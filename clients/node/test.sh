@@ -29,7 +29,8 @@ trap 'rm -rf "$temporary"' EXIT
 export TMPDIR=$temporary
 node_modules/.bin/tsc >"$temporary/types" 2>&1 &
 types=$!
-timeout 120 node --test --test-concurrency=3 --test-reporter=tap tests/*.test.js >"$temporary/tests.log" 2>&1 && tests=0 || tests=$?
+timeout 120 node --test --test-concurrency=3 --test-reporter=tap tests/*.test.js >"$temporary/tests.log" 2>&1 &&
+    tests=0 || tests=$?
 if ! wait "$types" || [ "$tests" -ne 0 ]; then
     cat "$temporary/types" "$temporary/tests.log"
     echo "clients/node: failed"

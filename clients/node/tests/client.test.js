@@ -155,7 +155,8 @@ test('callback that throws', async (t) => {
     calls++;
     throw thrown;
   };
-  const whole = (error) => error instanceof lb.CallbackError && error.cause === thrown && error.result.imageBytes > 0 && !error.error;
+  const whole = (error) =>
+    error instanceof lb.CallbackError && error.cause === thrown && error.result.imageBytes > 0 && !error.error;
   await assert.rejects(lb.backup(host.path, host.beside('copy.db'), { onProgress: throws, progressIntervalMs: 1 }), whole);
   assert.equal(calls, 1);
   assert.equal(content(host.beside('copy.db')), `${ROWS}\nok`);

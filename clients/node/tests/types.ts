@@ -6,7 +6,9 @@ export async function accepted(): Promise<string | null> {
   job.on('progress', (progress) => progress.percent.toFixed());
   for await (const { state } of job.progress()) if (state === 'running') job.setRate(0);
   try {
-    await lb.restore('b', 'c', { keepPrevious: 'd', signal: AbortSignal.timeout(1), onProgress: ({ etaMs }) => etaMs?.toFixed() });
+    await lb.restore('b', 'c', {
+      keepPrevious: 'd', signal: AbortSignal.timeout(1), onProgress: ({ etaMs }) => etaMs?.toFixed(),
+    });
   } catch (error) {
     if (error instanceof lb.BusyError) return error.code;
   }
