@@ -128,15 +128,14 @@ export function open(path) {
     return loaded;
   }
   path ??= process.env.LB_BACKUP_LIBRARY || 'liblb_backup.so.0';
-  let library;
-  try {
-    library = koffi.load(path);
-  } catch (cause) {
-    throw new Error(`lb_backup: ${cause.message} (LB_BACKUP_LIBRARY names another file)`, { cause });
-  }
   const functions = { path };
-  for (const [name, [symbol, takes, gives = 'int']] of Object.entries(signatures)) {
-    functions[name] = library.func(symbol, gives, takes);
+  try {
+    const library = koffi.load(path);
+    for (const [name, [symbol, takes, gives = 'int']] of Object.entries(signatures)) {
+      functions[name] = library.func(symbol, gives, takes);
+    }
+  } catch (cause) {
+    throw new Error(`lb_backup: ${path}: ${cause.message} (LB_BACKUP_LIBRARY names another file)`, { cause });
   }
   if (functions.abiVersion() !== ABI_VERSION) {
     throw new Error(`lb_backup: ${path} has ABI version ${functions.abiVersion()}, not ${ABI_VERSION}`);

@@ -27,6 +27,14 @@ for (const [life, code] of [['exits-with-a-job', 7], ['exits-at-once-with-jobs',
   });
 }
 
+test('library that is not there, or is another', (t) => {
+  for (const [library, says] of [['/none.so', /\/none\.so: .*No such file/], ['libm.so.6', /libm\.so\.6: .*lb_backup_start/]]) {
+    const { status, stderr } = become('waits-for-nothing', directory(t), { LB_BACKUP_LIBRARY: library });
+    assert.equal(status, 1);
+    assert.match(stderr, says);
+  }
+});
+
 // Nobody asks how these jobs end: the first keeps its process alive until it has ended, the other is told of in the end.
 test('job that is not waited for', (t) => {
   const where = directory(t);
