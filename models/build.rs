@@ -47,8 +47,14 @@ const ONCE: [(&str, &str, &str); 6] = [
 ];
 
 /// World, file, what is taken away, what stands there instead.
-const WEAKENED: [(&str, &str, &str, &str); 12] = [
+const WEAKENED: [(&str, &str, &str, &str); 17] = [
     ("nudge_without_the_lock", "job/control.rs", "drop(self.lock.lock());", ""),
+    (
+        "cancel_wakes_nobody",
+        "job/control.rs",
+        "self.cancelled.store(true, Ordering::Release);\n        self.nudge();",
+        "self.cancelled.store(true, Ordering::Release);",
+    ),
     ("finish_wakes_one", "job/mod.rs", "self.advanced.notify_all();", "self.advanced.notify_one();"),
     ("reset_without_fence", "job/progress.rs", "fence(Ordering::Release);", ""),
     (
@@ -71,6 +77,12 @@ const WEAKENED: [(&str, &str, &str, &str); 12] = [
         "let job = Arc::clone(&slot.opened(&slot.holder.lock(), generation)?.job);\n        let mut holder = slot.holder.lock();",
     ),
     (
+        "close_keeps_the_generation",
+        "ffi/handles.rs",
+        "slot.generation.fetch_add(1, Ordering::Release);\n        *holder",
+        "*holder",
+    ),
+    (
         "remove_looks_then_acts",
         "runtime/queue.rs",
         "let index = state.waiting.iter().position(|entry| Arc::ptr_eq(&entry.job, job))?;",
@@ -90,6 +102,19 @@ const WEAKENED: [(&str, &str, &str, &str); 12] = [
     ),
     ("callbacks_go_when_told_to", "runtime/callbacks.rs", "state.closed && state.expected == 0", "state.closed"),
     ("close_wakes_one", "runtime/queue.rs", "self.available.notify_all();", "self.available.notify_one();"),
+    (
+        "close_forgets_what_waits",
+        "runtime/queue.rs",
+        "std::mem::take(&mut state.waiting)",
+        "state.waiting.drain(..).for_each(drop);\n        VecDeque::new()",
+    ),
+    ("push_after_the_close", "runtime/queue.rs", "if state.closed {", "if false {"),
+    (
+        "large_jobs_take_every_thread",
+        "runtime/queue.rs",
+        "{ threads } else { threads - 1 }",
+        "{ threads } else { threads }",
+    ),
 ];
 
 fn main() {

@@ -95,16 +95,21 @@ mod fails {
     }
     fail! {
         nudge_without_the_lock: no_nudge_is_lost_between_look_and_sleep;
+        cancel_wakes_nobody: a_cancel_ends_every_wait;
         finish_wakes_one: every_waiter_is_woken_with_the_outcome;
         callbacks_go_when_told_to: a_job_that_is_cancelled_during_a_shutdown_is_told;
         reset_without_fence: progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
         look_without_fence: progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
         reuse_without_fence: a_used_slot_is_given_on_after_its_jobs_last_write;
         any_generation_is_good: of_several_closers_one_gets_the_job_and_none_a_later_one;
+        close_keeps_the_generation: a_job_is_joined_or_released_never_both;
         close_looks_then_acts: of_several_closers_one_gets_the_job_and_none_a_later_one;
         remove_looks_then_acts: an_entry_is_popped_removed_or_handed_back_and_never_lost;
         push_wakes_nobody: a_push_wakes_a_thread;
         done_wakes_nobody: a_large_job_that_waits_for_another_is_woken_when_that_is_done;
         close_wakes_one: closing_wakes_every_thread;
+        close_forgets_what_waits: a_job_that_is_taken_cancelled_and_shut_down_ends_once;
+        push_after_the_close: a_push_is_refused_or_its_entry_goes_one_way;
+        large_jobs_take_every_thread: large_and_small_jobs_all_have_their_turn with 2;
     }
 }
