@@ -62,6 +62,10 @@ said=$(example ProgressBar "$temporary/game.db" "$temporary/bar.db")
 expect "${said##*$'\n'}" "SHA-256 $(sha256sum <"$temporary/bar.db" | cut -d ' ' -f 1)"
 ! said=$(example TenLines "$temporary/game.db" "$temporary/ten.db" 2>&1) || expect success "a failure"
 [[ $said == *"$temporary/ten.db"* ]] || expect "$said" "a message with the path"
+for other in /none libc.so.6; do
+    ! said=$(LB_BACKUP_LIBRARY=$other example TenLines "$temporary/game.db" "$temporary/x.db" 2>&1) || expect success "a failure"
+    [[ $said == *UnsatisfiedLinkError:\ "$other"* ]] || expect "$said" "a library that cannot be used"
+done
 
 hooks="the hazard seen to strike without the protection"
 [ -n "${LB_BACKUP_HOOKS_LIBRARY:-}" ] || hooks="no library with test hooks"

@@ -357,6 +357,14 @@ final class ClientTest {
         }
     }
 
+    static int length(String text) {
+        return text.length();
+    }
+
+    static int endless(int depth) {
+        return endless(depth + 1) + 1;
+    }
+
     static void callbackThatThrows() throws Exception {
         try (Connection host = host("WAL")) {
             var thrown = new Error("thrown");
@@ -373,6 +381,26 @@ final class ClientTest {
             }
             equal(calls.get(), 1);
             rows(at("copy.db"), ROWS);
+            // The virtual machine throws these two by signals: the library's thread has to take them.
+            Job deep = LbBackup.startBackup(source(), at("deep.db"), new BackupOptions().onProgress(p -> {
+                int nulls = 0;
+                for (int i = 0; i < 20_000; i++) {
+                    try {
+                        length(null);
+                    } catch (NullPointerException e) {
+                        nulls++;
+                    }
+                }
+                equal(nulls, 20_000);
+                System.gc();
+                endless(1);
+            }));
+            try {
+                deep.await();
+                throw new AssertionError("not given back");
+            } catch (ListenerException e) {
+                check(e.getCause() instanceof StackOverflowError, e);
+            }
             var running = new CountDownLatch(1);
             Job failing = LbBackup.startBackup(source(), at("x.db"), slow().onProgress(p -> {
                 running.countDown();

@@ -74,12 +74,15 @@ final class Native {
         } catch (IllegalArgumentException e) {
             throw new UnsatisfiedLinkError(name + " cannot be loaded; -Dlb.backup.library or LB_BACKUP_LIBRARY names another");
         }
+        MemorySegment function = library.find("lb_abi_version").orElse(null);
+        if (function == null) {
+            throw new UnsatisfiedLinkError(name + " is not lb_backup");
+        }
         int version;
         try {
-            MemorySegment function = library.find("lb_abi_version").orElseThrow();
             version = (int) LINKER.downcallHandle(function, FunctionDescriptor.of(JAVA_INT)).invokeExact();
-        } catch (Throwable e) {
-            throw new UnsatisfiedLinkError(name + " is not lb_backup: " + e);
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
         }
         if (version != ABI_VERSION) {
             throw new UnsatisfiedLinkError(name + " has ABI version " + version + ", not " + ABI_VERSION);
