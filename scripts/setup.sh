@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/setup.sh [bench]: installs what building and testing need and this machine lacks, and on request what the bench
-# needs besides: Debian 12, Ubuntu 22.04 or newer. Nothing missing: nothing done, no network. The toolchains of clients/go and
-# clients/node are left to you, as Debian 12's are too old for them: scripts/clients.sh says what it lacks.
+# needs besides: Debian 12, Ubuntu 22.04 or newer. Nothing missing: nothing done, no network. The toolchains of clients/go,
+# clients/java and clients/node are left to you, as Debian 12's are too old for them: scripts/clients.sh says what it lacks.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -11,6 +11,8 @@ trap 'rm -rf "$temporary"' EXIT
 cc -std=c11 -O2 -I ../../include ../bench.c -o "$temporary/bench"
 sqlite3 "$temporary/game.db" "CREATE TABLE t(x);
     WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO t SELECT randomblob(1000) FROM n"
+jdk=$(bash jdk.sh)
+"$jdk/bin/jar" --create --file "$temporary/bench.jar" -C "$work/tests" .
 uptime
-"$(bash jdk.sh)/bin/java" --enable-native-access=ALL-UNNAMED -cp "$work/lb-backup.jar:$work/tests" \
+"$jdk/bin/java" --enable-native-access=ALL-UNNAMED -cp "$work/lb-backup.jar:$temporary/bench.jar" \
     Bench "$temporary/bench" "$LB_BACKUP_LIBRARY" "$temporary/game.db" "$temporary/dest.db" "$@"

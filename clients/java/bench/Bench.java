@@ -1,5 +1,6 @@
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,7 +52,7 @@ public class Bench {
             all.forEach((way, nanos) -> System.out.printf("%-40s median %7.3f ms, %+.3f ms over C; least %.3f ms%n", way,
                     median(nanos), median(nanos) - base, nanos.stream().min(Long::compare).orElseThrow() / 1e6));
         }
-        try (var job = LbBackup.startBackup(source, dest, new BackupOptions().rate(1).chunkSize(65536))) {
+        try (var job = LbBackup.startBackup(source, Path.of(dest + ".zst"), new BackupOptions().rate(1).chunkSize(65536))) {
             for (int i = 0; i < 100_000; i++) {
                 job.progress();
             }
@@ -61,21 +62,32 @@ public class Bench {
             }
             System.out.printf("Job.progress %.2f us%n", (System.nanoTime() - before) / 1e8);
         }
-        Files.deleteIfExists(dest);
         firstUses(source);
+        Path cache = Path.of(source + ".aot");
+        Process training = firstUseIn(source, "-XX:AOTCacheOutput=" + cache);
+        training.inputReader().transferTo(Writer.nullWriter());
+        if (training.waitFor() == 0) {
+            System.out.println("with an AOT cache (JDK 25)");
+            firstUses(source, "-XX:AOTCache=" + cache);
+        }
     }
 
-    private static void firstUses(Path source) throws Exception {
-        String java = ProcessHandle.current().info().command().orElseThrow();
+    private static Process firstUseIn(Path source, String... options) throws IOException {
+        var command = new ArrayList<>(List.of(ProcessHandle.current().info().command().orElseThrow(),
+                "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path")));
+        command.addAll(List.of(options));
+        command.addAll(List.of("Bench", source.toString()));
+        return new ProcessBuilder(command).redirectErrorStream(true).start();
+    }
+
+    private static void firstUses(Path source, String... options) throws Exception {
         String[] names = {"load", "load, its thread's processor time", "first backup after it", "second backup",
                 "the JVM's start and end"};
         List<List<Long>> all = new ArrayList<>();
         Arrays.stream(names).forEach(name -> all.add(new ArrayList<>()));
         for (int run = 0; run < 30; run++) {
             long before = System.nanoTime();
-            Process process = new ProcessBuilder(java, "--enable-native-access=ALL-UNNAMED", "-cp",
-                    System.getProperty("java.class.path"), "Bench", source.toString()).redirectError(ProcessBuilder.Redirect.INHERIT)
-                            .start();
+            Process process = firstUseIn(source, options);
             long inside = 0;
             try (BufferedReader said = process.inputReader()) {
                 for (int i = 0; i < 4; i++) {
