@@ -6,7 +6,8 @@ set -euo pipefail
 on_path=$(command -v javac || true)
 for home in "${JAVA_HOME:-}" "${on_path:+$(dirname "$(dirname "$(realpath "$on_path")")")}" /usr/lib/jvm/*; do
     [ -x "$home/bin/javac" ] || continue
-    version=$("$home/bin/javac" -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')
+    # Every JDK has this file; to ask javac takes half a second.
+    version=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$home/release" 2>/dev/null || true)
     if [ "${version:-0}" -ge 22 ]; then
         printf '%s\n' "$home"
         exit 0

@@ -69,4 +69,5 @@ done
 
 hooks="the hazard seen to strike without the protection"
 [ -n "${LB_BACKUP_HOOKS_LIBRARY:-}" ] || hooks="no library with test hooks"
-echo "clients/java: $("$JAVA_HOME/bin/javac" -version), $(tail -n 1 "$work/tests.log"); $hooks ($SECONDS s)"
+version=$(sed -n 's/^JAVA_VERSION="\(.*\)"/\1/p' "$JAVA_HOME/release")
+echo "clients/java: JDK $version, $(tail -n 1 "$work/tests.log"); $hooks ($SECONDS s)"
