@@ -20,7 +20,10 @@ genuine() { (cd "$work/lib" && sha256sum --status --strict --check) <sha256sums 
 mkdir -p "$work/lib"
 if ! genuine; then
     mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
-        -Dartifact=org.xerial:sqlite-jdbc:3.46.1.3 -DoutputDirectory="$work/lib"
+        -Dartifact=org.xerial:sqlite-jdbc:3.46.1.3 -DoutputDirectory="$work/lib" >"$work/maven.log" 2>&1 || {
+        cat "$work/maven.log"
+        exit 1
+    }
     genuine || {
         echo "clients/java/test.sh: $sqlite is not the one of sha256sums" >&2
         exit 1
