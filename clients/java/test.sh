@@ -44,7 +44,7 @@ java=("$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -XX:TieredStopAtL
 classpath=$work/lb-backup.jar:$work/tests:$work/lib/$sqlite
 # One that hangs tells where: SIGQUIT has every virtual machine print its threads.
 timeout --signal=QUIT --kill-after=5 120 "${java[@]}" "-Djava.io.tmpdir=$temporary" "-Dlb.include=$(realpath ../../include)" \
-    -cp "$classpath" lb.backup.ClientTest >"$work/tests.log" 2>&1 || {
+    -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 -cp "$classpath" lb.backup.ClientTest >"$work/tests.log" 2>&1 || {
     cat "$work/tests.log"
     echo "clients/java: failed"
     exit 1

@@ -55,6 +55,7 @@ final class ClientTest {
         test("stale handle", ClientTest::staleHandle);
         test("callback that throws", ClientTest::callbackThatThrows);
         test("fifty jobs at once", ClientTest::fiftyJobs);
+        test("virtual threads wait without a carrier", ClientTest::virtualThreads);
         test("forgotten job is collected", ClientTest::forgottenJob);
         test("open transaction then an outsider is refused", ClientTest::openTransaction);
         test("commit after backup then crash keeps all rows", ClientTest::crash);
@@ -451,6 +452,19 @@ final class ClientTest {
             for (var outcome : outcomes) {
                 equal(outcome.get().sha256(), outcomes.getFirst().get().sha256());
             }
+        }
+    }
+
+    /** test.sh allows one carrier: a thread that kept it while it waits would keep the other from ending the wait. */
+    static void virtualThreads() throws Exception {
+        try (Connection host = host("WAL"); var executor = Executors.newVirtualThreadPerTaskExecutor()) {
+            Job job = held("copy.db");
+            Future<Result> waiting = executor.submit(job::await);
+            executor.submit(() -> {
+                job.setRate(0);
+                return null;
+            }).get();
+            equal(waiting.get().status(), Status.OK);
         }
     }
 

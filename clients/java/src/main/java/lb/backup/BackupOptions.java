@@ -3,6 +3,7 @@ package lb.backup;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Objects;
 
 /** Options of {@link LbBackup#backup} and {@link LbBackup#startBackup}. */
 public final class BackupOptions extends WriteOptions<BackupOptions> {
@@ -18,7 +19,7 @@ public final class BackupOptions extends WriteOptions<BackupOptions> {
         if (format == Format.UNKNOWN) {
             throw new IllegalArgumentException("format: UNKNOWN");
         }
-        this.format = format;
+        this.format = Objects.requireNonNull(format);
         return this;
     }
 

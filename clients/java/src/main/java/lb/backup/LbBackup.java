@@ -16,7 +16,8 @@ import java.util.List;
  * <p>{@link #backup}, {@link #restore} and {@link #verify} wait, and in a virtual thread hold no other; an interrupt cancels
  * the job, leaves nothing and is an InterruptedException. In a callback they are WOULD_DEADLOCK, and start nothing.
  *
- * <p>Every function may throw an UnsatisfiedLinkError, if the library cannot be loaded.
+ * <p>If the library cannot be loaded, every function throws a LinkageError: first an UnsatisfiedLinkError that says why, later
+ * a NoClassDefFoundError that has it as its cause.
  */
 public final class LbBackup {
     private LbBackup() {
