@@ -145,7 +145,8 @@ def test_waiting_in_a_progress_function_would_deadlock(big: Path, tmp_path: Path
             jobs[0].wait()
 
     started, jobs = threading.Event(), []
-    jobs.append(lb_backup.start_backup(big, tmp_path / "copy.db", progress=wait, progress_interval=0.001))
+    options: Any = {"progress_interval": 0.001, "max_bytes_per_second": SLOW}
+    jobs.append(lb_backup.start_backup(big, tmp_path / "copy.db", progress=wait, **options))
     started.set()
     with pytest.raises(lb_backup.WouldDeadlockError):
         jobs[0].result()
@@ -159,7 +160,8 @@ def test_waiting_for_a_future_in_a_progress_function_would_deadlock(big: Path, t
             getattr(futures[0], look)()
 
     started, futures = threading.Event(), []
-    job = lb_backup.start_backup(big, tmp_path / "copy.db", progress=wait, progress_interval=0.001)
+    options: Any = {"progress_interval": 0.001, "max_bytes_per_second": SLOW}
+    job = lb_backup.start_backup(big, tmp_path / "copy.db", progress=wait, **options)
     futures.append(job.future())
     started.set()
     with pytest.raises(lb_backup.WouldDeadlockError):
