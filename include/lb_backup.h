@@ -23,8 +23,8 @@
  *
  * Paths and messages are UTF-8 and NUL-terminated. Relative paths are taken from the working directory at the call.
  *
- * Every function returns an lb_status; a name for each comes from lb_status_name. Outs are written on success only, but a
- * handle out is set to NULL first; lb_error is written on failure only and may be NULL.
+ * Every function returns an lb_status; lb_status_name and lb_status_message have a name and a sentence for each. Outs are
+ * written on success only, but a handle out is set to NULL first; lb_error is written on failure only and may be NULL.
  *
  * Every structure begins with its size, set by the caller. Zero means default, everywhere. A larger structure than this
  * library knows is accepted: going in, the rest must be zero; coming out, the rest becomes zero. Misaligned or NULL
@@ -466,7 +466,7 @@ typedef struct lb_progress {
  * Never two callbacks of one job at once. The pointers die with the call. Any function of this library may be called,
  * but lb_backup_wait, lb_backup_join and lb_shutdown never wait in here: for an unfinished job they give
  * LB_STATUS_WOULD_DEADLOCK. A slow callback delays the callbacks of all other jobs, never the jobs. It must not
- * unwind (no C++ exception, no longjmp).
+ * unwind (no C++ exception, no longjmp). Once exit(3) has begun, no callback is begun any more.
  */
 typedef void (*lb_progress_fn)(struct lb_job *job, const struct lb_progress *progress, void *user_data);
 
@@ -591,7 +591,8 @@ typedef struct lb_result {
 
 /**
  * Called exactly once per job, as its last callback, under the rules of lb_progress_fn; also when the handle was
- * released, and for jobs that lb_shutdown cancelled. In here the job counts as finished: lb_backup_join works.
+ * released, and for jobs that lb_shutdown cancelled. In here the job counts as finished: lb_backup_join works. May free
+ * what user_data points to: the library hands it over for the last time here.
  */
 typedef void (*lb_complete_fn)(struct lb_job *job, const struct lb_result *result, void *user_data);
 
@@ -1075,6 +1076,9 @@ lb_status lb_backup_cancel(struct lb_job *job);
 /**
  * Waits until a job has ended and its on_complete has returned.
  *
+ * For whichever of several jobs ends first, or for a job beside other events, wait for what its on_complete signals: a
+ * condition variable, an eventfd(2), an event loop.
+ *
  * @param job         The job.
  * @param timeout_ms  0 only looks (in a callback, too, where it tells LB_STATUS_WOULD_DEADLOCK of an unfinished job);
  *                    UINT32_MAX waits for ever.
@@ -1098,6 +1102,9 @@ lb_status lb_backup_join(struct lb_job *job,
 
 /**
  * Ends a handle without waiting. The job goes on, and its callbacks are still called.
+ *
+ * From then on only lb_shutdown tells that on_complete has returned, by LB_STATUS_OK. Whoever has to know that of one job
+ * calls lb_backup_wait before this.
  *
  * @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
  */
@@ -1150,6 +1157,13 @@ lb_status lb_shutdown(uint32_t timeout_ms);
  * The name of a status, such as "LB_STATUS_NO_SPACE"; "LB_STATUS_UNKNOWN" for any other number. Never NULL; static.
  */
 const char *lb_status_name(lb_status status);
+
+/**
+ * What a status means, in English, such as "the operating system refused access"; "unknown status" for any other number.
+ * Never NULL; static; for people, and may change. For where there is no message that tells more: the functions without an
+ * lb_error. Begins with a small letter and has no full stop, so that the name of what failed can stand before it.
+ */
+const char *lb_status_message(lb_status status);
 
 /**
  * The versions of this library, its SQLite and its Zstandard: "0.1.0 (sqlite 3.x.y, zstd 1.x.y)". Static.

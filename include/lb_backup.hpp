@@ -347,7 +347,8 @@ __attribute__((visibility("default"))) inline const std::error_category &categor
 
 /// A call that failed, or a job that did not succeed.
 ///
-/// code() has the lb_status, what() the library's message: the operation, the path, the reason.
+/// code() has the lb_status, what() the library's message: the operation, the path, the reason; if there is none, what the
+/// status means.
 class __attribute__((visibility("default"))) Error : public std::system_error {
 public:
     /// Of a call that failed. `error` is what the C interface told.
@@ -361,7 +362,7 @@ public:
 
     /// Of a call that has no message of its own; `what` names it.
     Error(lb_status status, std::string_view what)
-        : Error(status, 0, 0, std::string(what) + ": " + ::make_error_code(status).message(), nullptr) {}
+        : Error(status, 0, 0, std::string(what) + ": " + lb_status_message(status), nullptr) {}
 
     /// Never LB_STATUS_OK.
     lb_status status() const noexcept { return static_cast<lb_status>(code().value()); }
@@ -371,13 +372,14 @@ public:
     int sys_errno() const noexcept { return sys_errno_; }
     /// The whole result of the job that failed; null if no job ran. Lives as long as this exception or a copy of it.
     const Result *result() const noexcept { return result_.get(); }
-    /// The library's message, UTF-8.
+    /// The library's message, UTF-8. Never empty.
     const char *what() const noexcept override { return message_.what(); }
 
 private:
     Error(lb_status status, int sqlite_code, int sys_errno, const std::string &message,
           std::shared_ptr<const Result> result)
-        : std::system_error(::make_error_code(status)), message_(message), sqlite_code_(sqlite_code),
+        : std::system_error(::make_error_code(status)),
+          message_(message.empty() ? lb_status_message(status) : message.c_str()), sqlite_code_(sqlite_code),
           sys_errno_(sys_errno), result_(std::move(result)) {}
 
     std::runtime_error message_;  // not a std::string: exceptions are copied without throwing
@@ -395,55 +397,7 @@ class __attribute__((visibility("default"))) Category : public std::error_catego
 public:
     const char *name() const noexcept override { return "lb_backup"; }
 
-    std::string message(int value) const override {
-        switch (static_cast<lb_status>(value)) {
-        case LB_STATUS_OK:
-            return "done, and proven";
-        case LB_STATUS_INVALID_ARGUMENT:
-            return "an argument is wrong";
-        case LB_STATUS_INVALID_HANDLE:
-            return "the job was joined or released";
-        case LB_STATUS_NOT_FOUND:
-            return "no such file or directory";
-        case LB_STATUS_ALREADY_EXISTS:
-            return "the destination exists";
-        case LB_STATUS_PERMISSION_DENIED:
-            return "the operating system refused access";
-        case LB_STATUS_NOT_A_DATABASE:
-            return "not a SQLite database";
-        case LB_STATUS_CORRUPT:
-            return "damaged";
-        case LB_STATUS_BUSY:
-            return "locked by somebody else";
-        case LB_STATUS_NO_SPACE:
-            return "no space";
-        case LB_STATUS_IO:
-            return "the operating system failed to read or write";
-        case LB_STATUS_CANCELLED:
-            return "cancelled";
-        case LB_STATUS_TIMED_OUT:
-            return "not yet done";
-        case LB_STATUS_QUEUE_FULL:
-            return "too many jobs wait";
-        case LB_STATUS_SOURCE_CHANGED:
-            return "the source was replaced while it was read";
-        case LB_STATUS_WAL_LIMIT:
-            return "the write-ahead log outgrew its limit";
-        case LB_STATUS_UNSUPPORTED:
-            return "this system cannot do what is needed";
-        case LB_STATUS_OUT_OF_MEMORY:
-            return "out of memory";
-        case LB_STATUS_WRONG_PROCESS:
-            return "the process was forked";
-        case LB_STATUS_WOULD_DEADLOCK:
-            return "a callback must not wait for an unfinished job";
-        case LB_STATUS_SHUT_DOWN:
-            return "the library is shutting down";
-        case LB_STATUS_INTERNAL:
-            return "a defect of the library";
-        }
-        return "unknown status " + std::to_string(value);
-    }
+    std::string message(int value) const override { return lb_status_message(static_cast<lb_status>(value)); }
 
     std::error_condition default_error_condition(int value) const noexcept override {
         switch (static_cast<lb_status>(value)) {
@@ -481,9 +435,14 @@ public:
             return std::errc::operation_not_permitted;
         case LB_STATUS_WOULD_DEADLOCK:
             return std::errc::resource_deadlock_would_occur;
-        default:
-            return std::error_condition(value, *this);
+        case LB_STATUS_OK:
+        case LB_STATUS_NOT_A_DATABASE:
+        case LB_STATUS_SOURCE_CHANGED:
+        case LB_STATUS_SHUT_DOWN:
+        case LB_STATUS_INTERNAL:
+            break;
         }
+        return std::error_condition(value, *this);  // also of a later library's
     }
 };
 

@@ -82,6 +82,34 @@ impl Status {
         (Status::Internal, c"LB_STATUS_INTERNAL"),
     ];
 
+    /// What it means, for people, in words that can stand after the name of an operation.
+    pub const fn message(self) -> &'static std::ffi::CStr {
+        match self {
+            Status::Ok => c"done, and proven",
+            Status::InvalidArgument => c"an argument or an option is wrong",
+            Status::InvalidHandle => c"the handle was joined, released, or never given out",
+            Status::NotFound => c"the file, or the destination's directory, does not exist",
+            Status::AlreadyExists => c"the destination exists, and replacing it was not asked for",
+            Status::PermissionDenied => c"the operating system refused access",
+            Status::NotADatabase => c"the file is not a SQLite database, or it is encrypted",
+            Status::Corrupt => c"the file is damaged, or what was written does not read back the same",
+            Status::Busy => c"somebody else holds a lock, or the library already runs",
+            Status::NoSpace => c"there is no room: a full disk, a quota, or a file-size limit",
+            Status::Io => c"the operating system failed to read or write",
+            Status::Cancelled => c"the job was cancelled",
+            Status::TimedOut => c"not yet done",
+            Status::QueueFull => c"too many jobs wait, or too many handles are open",
+            Status::SourceChanged => c"the source was replaced or unlinked while it was read",
+            Status::WalLimit => c"the source's write-ahead log outgrew its limit",
+            Status::Unsupported => c"this system or this library cannot do what is needed",
+            Status::OutOfMemory => c"memory could not be allocated",
+            Status::WrongProcess => c"this process was forked after lb_backup was used; only its parent has the jobs",
+            Status::WouldDeadlock => c"a callback cannot wait for what its own thread has to finish",
+            Status::ShutDown => c"the library is shutting down",
+            Status::Internal => c"a defect of lb_backup; please report it",
+        }
+    }
+
     /// What an errno means for the caller.
     pub(crate) fn from_errno(errno: i32) -> Status {
         match errno {

@@ -116,6 +116,11 @@ func failure(status Status, in *nativeError) error {
 	return &Error{Status: status, SQLiteCode: int(in.sqliteCode), Errno: syscall.Errno(in.sysErrno), Message: text(in.message[:])}
 }
 
+// failed makes the error of a call for which the library has no message, in its words for the status.
+func (f *functions) failed(call string, status Status) error {
+	return &Error{Status: status, Message: call + ": " + f.message(status)}
+}
+
 // CallbackPanic is what Job.Wait, Backup, Restore and Verify panic with if the job's OnProgress function panicked. The job
 // had gone on to its end by then.
 type CallbackPanic struct {

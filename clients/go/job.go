@@ -200,7 +200,7 @@ func (j *Job) SetRate(bytesPerSecond uint64) error {
 	}
 	status := j.native.setRate(j.handle.Load(), bytesPerSecond)
 	if status != statusOK && status != ErrInvalidHandle {
-		return &Error{Status: status}
+		return j.native.failed("SetRate", status)
 	}
 	return nil
 }
@@ -241,7 +241,7 @@ func (j *Job) Close() error {
 // goroutine is locked, so that the library knows.
 func (j *Job) deadlock() error {
 	if j.native.wait(j.handle.Load(), 0) == ErrWouldDeadlock {
-		return &Error{Status: ErrWouldDeadlock}
+		return j.native.failed("Wait", ErrWouldDeadlock)
 	}
 	return nil
 }

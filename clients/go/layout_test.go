@@ -76,19 +76,19 @@ func snake(name string) string {
 	return out.String()
 }
 
-// The library's own names, one for each status, and no status more or less than here.
+// The library has a message of its own for each status, and no status more or less than here.
 func TestStatusesAreThoseOfTheLibrary(t *testing.T) {
 	native, err := open("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	const unknown = "LB_STATUS_UNKNOWN"
+	const unknown = "unknown status"
 	for status := range statuses {
-		if name := native.statusName(Status(status)); name == unknown {
+		if message := native.message(Status(status)); message == unknown {
 			t.Errorf("the library does not know status %d", status)
 		}
 	}
-	if name := native.statusName(Status(len(statuses))); name != unknown {
-		t.Errorf("%s is missing here", name)
+	if message := native.message(Status(len(statuses))); message != unknown {
+		t.Errorf("%s is missing here", message)
 	}
 }

@@ -248,7 +248,7 @@ func Shutdown(ctx context.Context) error {
 				return err
 			}
 		default:
-			return &Error{Status: status}
+			return native.failed("Shutdown", status)
 		}
 	}
 }
@@ -300,7 +300,7 @@ func Jobs() ([]JobInfo, error) {
 		in[0].structSize = uint32(unsafe.Sizeof(in[0]))
 		var count uintptr
 		if status := native.jobs(&in[0], uintptr(capacity), &count); status != statusOK {
-			return nil, &Error{Status: status}
+			return nil, native.failed("Jobs", status)
 		}
 		if int(count) > capacity {
 			capacity = int(count) + 16

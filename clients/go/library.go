@@ -28,7 +28,7 @@ type functions struct {
 	jobs         func(jobs *nativeJobInfo, capacity uintptr, count *uintptr) Status
 	configure    func(config *nativeConfig, failure *nativeError) Status
 	shutdown     func(timeoutMs uint32) Status
-	statusName   func(status Status) string
+	message      func(status Status) string
 	version      func() string
 	abiVersion   func() uint32
 	onProgress   uintptr
@@ -94,7 +94,7 @@ func open(path string) (native *functions, err error) {
 		"lb_backup_jobs":     &loaded.jobs,
 		"lb_configure":       &loaded.configure,
 		"lb_shutdown":        &loaded.shutdown,
-		"lb_status_name":     &loaded.statusName,
+		"lb_status_message":  &loaded.message,
 		"lb_version":         &loaded.version,
 		"lb_abi_version":     &loaded.abiVersion,
 	} {

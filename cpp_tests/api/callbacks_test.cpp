@@ -295,6 +295,7 @@ TEST_F(Callbacks, every_function_works_inside_but_waiting_for_what_cannot_end) {
         EXPECT_EQ(count, 1U);
         EXPECT_EQ(info.job, job);
         EXPECT_STREQ(lb_status_name(LB_STATUS_OK), "LB_STATUS_OK");
+        EXPECT_STRNE(lb_status_message(LB_STATUS_OK), "");
         EXPECT_STRNE(lb_version(), "");
         EXPECT_EQ(lb_backup_release(nullptr), LB_STATUS_INVALID_HANDLE);
     };

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <regex>
+#include <set>
 
 using namespace lbtest;
 
@@ -12,6 +13,8 @@ namespace {
 constexpr std::uint32_t for_ever = 0xFFFFFFFF;
 
 // ------------------------------------------------------------------------------------------------- names and versions
+
+const int unknown_statuses[] = {22, 23, 100, -1, 0x7FFFFFFF, static_cast<int>(0x80000000U)};
 
 TEST(Names, every_status_has_its_own_and_others_are_unknown) {
     const std::pair<lb_status, const char *> names[] = {
@@ -42,8 +45,22 @@ TEST(Names, every_status_has_its_own_and_others_are_unknown) {
         EXPECT_EQ(names[value].first, static_cast<lb_status>(value)) << "the values are frozen";
         EXPECT_STREQ(lb_status_name(names[value].first), names[value].second);
     }
-    for (const int unknown : {22, 23, 100, -1, 0x7FFFFFFF, static_cast<int>(0x80000000U)})
+    for (const int unknown : unknown_statuses)
         EXPECT_STREQ(lb_status_name(static_cast<lb_status>(unknown)), "LB_STATUS_UNKNOWN") << unknown;
+}
+
+TEST(Messages, every_status_has_its_own_that_fits_after_the_name_of_an_operation) {
+    std::set<std::string> seen;
+    for (int value = LB_STATUS_OK; value <= LB_STATUS_INTERNAL; ++value) {
+        const auto status = static_cast<lb_status>(value);
+        const std::string message = lb_status_message(status);
+        SCOPED_TRACE(message);
+        EXPECT_TRUE(std::regex_match(message, std::regex("[a-z][ -~]{8,}[^.]"))) << lb_status_name(status);
+        EXPECT_TRUE(seen.insert(message).second) << "twice";
+        EXPECT_EQ(lb_status_message(status), lb_status_message(status)) << "static";
+    }
+    for (const int unknown : unknown_statuses)
+        EXPECT_STREQ(lb_status_message(static_cast<lb_status>(unknown)), "unknown status") << unknown;
 }
 
 TEST(Versions, tell_of_the_library_its_sqlite_and_its_zstandard) {

@@ -47,10 +47,10 @@ TEST_F(Errors, have_a_message_for_every_status_of_the_library) {
     EXPECT_GE(all.size(), 22U);
     for (const auto status : all) {
         const auto message = lb::category().message(status);
-        EXPECT_EQ(message.find("unknown"), std::string::npos) << lb_status_name(status);
+        EXPECT_EQ(message, lb_status_message(status));
         EXPECT_TRUE(messages.insert(message).second) << message << " twice";
     }
-    EXPECT_EQ(lb::category().message(4711), "unknown status 4711");
+    EXPECT_EQ(lb::category().message(4711), "unknown status");
     EXPECT_STREQ(lb::category().name(), "lb_backup");
 }
 
@@ -169,6 +169,15 @@ TEST_F(Errors, of_a_job_carry_sqlites_code_the_message_and_the_whole_result) {
     const auto same = thrown_by([&] { (void)future.get(); });
     EXPECT_STREQ(same.what(), error.what());
     EXPECT_FALSE(job) << "joined, well or not";
+}
+
+TEST_F(Errors, without_a_message_say_what_their_status_means) {
+    for (const auto status : every_status()) {
+        lb::Result silent;
+        silent.status = status;
+        EXPECT_STREQ(lb::Error(silent).what(), lb_status_message(status));
+        EXPECT_EQ(lb::Error(status, "join").what(), std::string("join: ") + lb_status_message(status));
+    }
 }
 
 TEST_F(Errors, are_standard_exceptions) {

@@ -59,6 +59,7 @@ static void every_call_says_wrong_process(const char *source, lb_job *job) {
     CHECK_STATUS(lb_configure(&config, NULL), LB_STATUS_WRONG_PROCESS);
     CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_WRONG_PROCESS);
     CHECK(lb_version() != NULL && lb_abi_version() == LB_ABI_VERSION);
+    CHECK(strstr(lb_status_message(LB_STATUS_WRONG_PROCESS), "forked") != NULL);
 }
 
 /* Forks a child that tries every call and leaves: by _exit, or by exit with all that exit runs. */

@@ -338,6 +338,7 @@ private:
         const auto number = static_cast<std::int32_t>(caller.below(30));
         const std::string name = lb_status_name(static_cast<lb_status>(number));
         expect((name == "LB_STATUS_UNKNOWN") == (number > LB_STATUS_INTERNAL), "a status without a name: " + name);
+        expect(lb_status_message(static_cast<lb_status>(number))[0] != '\0', "a status without a message: " + name);
         expect(lb_abi_version() == LB_ABI_VERSION && lb_version()[0] != '\0', "no version");
     }
 

@@ -7,7 +7,7 @@ BEGIN {
     groups["lb_c_jobs"] = "^lb_(job|job_info|backup_start|restore_start|verify_start|backup_(cancel|wait|join|release|set_rate|jobs))$"
     groups["lb_c_options"] = "^(lb_(backup|restore|verify)_options|LB_(FORMAT|EXISTING|VERIFY|DIGEST)_.*)$"
     groups["lb_c_progress"] = "^(lb_(backup_progress|progress|job_state|phase|progress_fn|complete_fn))$"
-    groups["lb_c_outcome"] = "^(lb_(status|status_name|error|result)|LB_(CHECK_.*|NO_CHUNK|MESSAGE_SIZE))$"
+    groups["lb_c_outcome"] = "^(lb_(status|status_name|status_message|error|result)|LB_(CHECK_.*|NO_CHUNK|MESSAGE_SIZE))$"
     groups["lb_c_files"] = "^(lb_(backup_inspect|archive_info)|LB_KIND_.*)$"
     groups["lb_c_library"] = "^(lb_(config|configure|shutdown|version|abi_version|log_fn)|LB_(ABI_VERSION|CONFIG_.*|PRIORITY_.*|LOG_.*))$"
 }

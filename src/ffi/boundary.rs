@@ -37,7 +37,7 @@ pub(super) unsafe fn door_with_error(out_error: *mut lb_error, body: impl FnOnce
 
 fn guarded(body: impl FnOnce() -> Result<()>) -> Result<()> {
     if runtime::in_child() {
-        let reason = "this process was forked after lb_backup was used; only its parent has the jobs";
+        let reason = Status::WrongProcess.message().to_string_lossy();
         return Err(Error::new(Status::WrongProcess, reason));
     }
     // A defect may leave a structure of ours half-changed; parking_lot's locks are free again, and what they guard is

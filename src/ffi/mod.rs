@@ -193,6 +193,9 @@ pub extern "C" fn lb_backup_cancel(job: *mut lb_job) -> Status {
 
 /// Waits until a job has ended and its on_complete has returned.
 ///
+/// For whichever of several jobs ends first, or for a job beside other events, wait for what its on_complete signals: a
+/// condition variable, an eventfd(2), an event loop.
+///
 /// @param job         The job.
 /// @param timeout_ms  0 only looks (in a callback, too, where it tells LB_STATUS_WOULD_DEADLOCK of an unfinished job);
 ///                    UINT32_MAX waits for ever.
@@ -225,6 +228,9 @@ pub unsafe extern "C" fn lb_backup_join(job: *mut lb_job, out_result: *mut lb_re
 }
 
 /// Ends a handle without waiting. The job goes on, and its callbacks are still called.
+///
+/// From then on only lb_shutdown tells that on_complete has returned, by LB_STATUS_OK. Whoever has to know that of one job
+/// calls lb_backup_wait before this.
 ///
 /// @return LB_STATUS_OK, INVALID_HANDLE or WRONG_PROCESS.
 #[unsafe(no_mangle)]
@@ -317,6 +323,18 @@ pub extern "C" fn lb_shutdown(timeout_ms: u32) -> Status {
 pub extern "C" fn lb_status_name(status: StatusNumber) -> *const c_char {
     let names = &Status::ALL;
     names.iter().find(|(known, _)| *known as i32 == status.0).map_or(c"LB_STATUS_UNKNOWN", |(_, name)| name).as_ptr()
+}
+
+/// What a status means, in English, such as "the operating system refused access"; "unknown status" for any other number.
+/// Never NULL; static; for people, and may change. For where there is no message that tells more: the functions without an
+/// lb_error. Begins with a small letter and has no full stop, so that the name of what failed can stand before it.
+#[unsafe(no_mangle)]
+pub extern "C" fn lb_status_message(status: StatusNumber) -> *const c_char {
+    let all = &Status::ALL;
+    all.iter()
+        .find(|(known, _)| *known as i32 == status.0)
+        .map_or(c"unknown status", |(known, _)| known.message())
+        .as_ptr()
 }
 
 /// The versions of this library, its SQLite and its Zstandard: "0.1.0 (sqlite 3.x.y, zstd 1.x.y)". Static.

@@ -210,13 +210,14 @@ pub struct lb_result {
 /// Never two callbacks of one job at once. The pointers die with the call. Any function of this library may be called,
 /// but lb_backup_wait, lb_backup_join and lb_shutdown never wait in here: for an unfinished job they give
 /// LB_STATUS_WOULD_DEADLOCK. A slow callback delays the callbacks of all other jobs, never the jobs. It must not
-/// unwind (no C++ exception, no longjmp).
+/// unwind (no C++ exception, no longjmp). Once exit(3) has begun, no callback is begun any more.
 #[allow(non_camel_case_types)]
 pub type lb_progress_fn =
     Option<unsafe extern "C" fn(job: *mut lb_job, progress: *const lb_progress, user_data: *mut c_void)>;
 
 /// Called exactly once per job, as its last callback, under the rules of lb_progress_fn; also when the handle was
-/// released, and for jobs that lb_shutdown cancelled. In here the job counts as finished: lb_backup_join works.
+/// released, and for jobs that lb_shutdown cancelled. In here the job counts as finished: lb_backup_join works. May free
+/// what user_data points to: the library hands it over for the last time here.
 #[allow(non_camel_case_types)]
 pub type lb_complete_fn =
     Option<unsafe extern "C" fn(job: *mut lb_job, result: *const lb_result, user_data: *mut c_void)>;

@@ -270,6 +270,9 @@ func TestCallbackThatThrows(t *testing.T) {
 	}
 	for _, err := range inCallback {
 		expectIs(t, err, lb.ErrWouldDeadlock)
+		if !strings.Contains(err.Error(), "a callback cannot wait") {
+			t.Errorf("%q", err)
+		}
 	}
 }
 

@@ -145,10 +145,27 @@ def test_waiting_in_a_progress_function_would_deadlock(big: Path, tmp_path: Path
             jobs[0].wait()
 
     started, jobs = threading.Event(), []
-    jobs.append(lb_backup.start_backup(big, tmp_path / "copy.db", progress=wait, progress_interval=0.001))
+    options: Any = {"progress_interval": 0.001, "max_bytes_per_second": SLOW}
+    jobs.append(lb_backup.start_backup(big, tmp_path / "copy.db", progress=wait, **options))
     started.set()
     with pytest.raises(lb_backup.WouldDeadlockError):
         jobs[0].result()
+
+
+@pytest.mark.parametrize("look", ["result", "exception"])
+def test_waiting_for_a_future_in_a_progress_function_would_deadlock(big: Path, tmp_path: Path, look: str) -> None:
+    def wait(progress: lb_backup.Progress) -> None:
+        started.wait()
+        if progress.state < lb_backup.JobState.SUCCEEDED:
+            getattr(futures[0], look)()
+
+    started, futures = threading.Event(), []
+    options: Any = {"progress_interval": 0.001, "max_bytes_per_second": SLOW}
+    job = lb_backup.start_backup(big, tmp_path / "copy.db", progress=wait, **options)
+    futures.append(job.future())
+    started.set()
+    with pytest.raises(lb_backup.WouldDeadlockError):
+        job.result()
 
 
 @pytest.mark.parametrize(
@@ -201,26 +218,104 @@ def test_errors_are_those_that_python_has(database: Path, tmp_path: Path) -> Non
 
 
 FORK = """
-import os, sys, lb_backup
-job = lb_backup.start_backup(sys.argv[1], sys.argv[2], max_bytes_per_second=1 << 20)
+import asyncio, os, signal, sys, threading, lb_backup
+from lb_backup import _job
+source, dest = sys.argv[1:]
+job = lb_backup.start_backup(source, dest, max_bytes_per_second=1 << 20)
+future = job.future()
+
+async def looks():
+    async for look in job:
+        pass
+
+async def leaves_the_block():
+    async with job:
+        pass
+
+async def awaits():
+    await job
+
+def leaves_by_its_own_exception():
+    with job:
+        raise lb_backup.WrongProcessError("its own")
+
+calls = {
+    "wait": job.wait,
+    "result": job.result,
+    "cancel": job.cancel,
+    "progress": lambda: job.progress,
+    "iterate": lambda: list(job),
+    "with": leaves_by_its_own_exception,
+    "future": lambda: job.future().result(),
+    "earlier future": future.result,
+    "its exception": future.exception,
+    "its cancel": future.cancel,
+    "await": lambda: asyncio.run(awaits()),
+    "async for": lambda: asyncio.run(looks()),
+    "async with": lambda: asyncio.run(leaves_the_block()),
+    "inspect": lambda: lb_backup.inspect(source),
+    "start": lambda: lb_backup.start_backup(source, dest + "2"),
+    "backup": lambda: lb_backup.backup(source, dest + "3"),
+    "jobs": lb_backup.jobs,
+}
+held, forked = threading.Event(), threading.Event()
+
+def hold():  # what the child inherits locked, without the thread that would unlock it
+    with _job._lock, job._guard:
+        held.set()
+        forked.wait()
+
+threading.Thread(target=hold).start()
+held.wait()
 child = os.fork()
 if child == 0:
-    for call in (job.wait, job.result, job.cancel, lambda: job.progress, lambda: lb_backup.inspect(sys.argv[1])):
+    for name, call in calls.items():
+        signal.alarm(10)  # for a call that waits for ever
+        print(name, end=": ", flush=True)
         try:
             call()
-        except lb_backup.WrongProcessError:
+        except lb_backup.WrongProcessError as error:
+            print(error, flush=True)
             continue
         os._exit(1)
     sys.exit(3)  # through atexit: it must not wait for the parent's jobs
+forked.set()
 _, status = os.waitpid(child, 0)
 job.cancel()
-assert os.WEXITSTATUS(status) == 3, status
+assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 3, status
 """
 
 
 def test_child_after_fork_is_told_so(big: Path, tmp_path: Path) -> None:
     run = python("-W", "ignore", "-c", FORK, big, tmp_path / "copy.db")
-    assert (run.returncode, run.stderr) == (0, "")
+    assert (run.returncode, run.stderr) == (0, ""), run.stdout
+    said = dict(line.split(": ", 1) for line in run.stdout.splitlines())
+    assert len(said) == 17 and said.pop("with") == "its own"
+    assert all("forked" in message for message in said.values()), said
+    assert said["backup"].startswith("lb_backup_start: ")
+
+
+MULTIPROCESSING = """
+import multiprocessing, sys, lb_backup
+def work(queue):
+    try:
+        job.result()
+    except lb_backup.WrongProcessError as error:
+        queue.put(str(error))
+fork = multiprocessing.get_context("fork")
+job, queue = lb_backup.start_backup(*sys.argv[1:], max_bytes_per_second=1 << 20), fork.SimpleQueue()
+child = fork.Process(target=work, args=(queue,))
+child.start()
+print(queue.get())
+child.join()
+job.cancel()
+sys.exit(child.exitcode)
+"""
+
+
+def test_child_of_multiprocessing_is_told_so(big: Path, tmp_path: Path) -> None:
+    run = python("-W", "ignore", "-c", MULTIPROCESSING, big, tmp_path / "copy.db")
+    assert (run.returncode, run.stderr) == (0, "") and run.stdout.startswith("wait: this process was forked")
 
 
 def test_configure_passes_warnings_on(database: Path, tmp_path: Path) -> None:

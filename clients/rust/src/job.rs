@@ -1,5 +1,4 @@
 use std::any::Any;
-use std::cell::Cell;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -11,10 +10,6 @@ use crate::native::{Api, RawResult};
 use crate::{Error, Outcome, Progress, Status};
 
 pub(crate) type OnProgress = Box<dyn FnMut(&Progress) + Send>;
-
-thread_local! {
-    static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
-}
 
 #[derive(Default)]
 struct State {
@@ -58,8 +53,6 @@ impl Shared {
         self.changed.notify_all();
         let mut callback = self.callback.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(call) = callback.as_mut() {
-            IN_CALLBACK.set(true);
-            let _left = OnDrop(|| IN_CALLBACK.set(false));
             call(&progress);
         }
     }
@@ -85,14 +78,6 @@ impl Shared {
         // No more calls of a closure that has panicked.
         *self.callback.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let _ = self.api.cancel(self.handle.load(Ordering::Acquire));
-    }
-}
-
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
     }
 }
 
@@ -138,11 +123,13 @@ impl Job {
 
     /// Waits until the job has ended. May be called again, and by several threads: all get the same outcome.
     ///
-    /// In a progress callback an unfinished job gives [`Status::WouldDeadlock`].
+    /// On the library's thread for callbacks, in a task that its waker polls there too, an unfinished job gives
+    /// [`Status::WouldDeadlock`]; in a forked child every job gives [`Status::WrongProcess`].
     ///
     /// # Panics
     /// With the panic of the job's callback, once.
     pub fn wait(&self) -> Result<Outcome, Error> {
+        self.may_wait()?;
         let mut state = self.shared.state();
         loop {
             match Self::ended(&mut state) {
@@ -153,11 +140,14 @@ impl Job {
                 }
                 None => {}
             }
-            if IN_CALLBACK.get() {
-                return Err(Error::local(Status::WouldDeadlock, "wait: a callback cannot wait for an unfinished job"));
-            }
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// The library knows which thread this is, and which process. To be asked before any lock of ours is taken: in a forked
+    /// child it may be that of a thread that is not there.
+    fn may_wait(&self) -> Result<(), Error> {
+        self.control.api.may_wait(self.control.handle)
     }
 
     fn ended(state: &mut State) -> Option<Result<Result<Outcome, Error>, Box<dyn Any + Send>>> {
@@ -186,9 +176,9 @@ impl Job {
     }
 
     /// Progress as it comes, at most once per interval, the last state included; blocks between. A slow reader misses
-    /// some. Ends with the job, and at once in a callback.
+    /// some. Ends with the job, and at once where [`Job::wait`] would fail instead of waiting.
     pub fn updates(&self) -> Updates<'_> {
-        Updates { shared: &self.shared, seen: 0 }
+        Updates { job: self, seen: 0 }
     }
 
     /// Lets the job go on without anybody who waits for it. Its callback is still called.
@@ -210,6 +200,11 @@ impl Future for Job {
     type Output = Result<Outcome, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Err(error) = self.may_wait() {
+            if error.status == Status::WrongProcess {
+                return Poll::Ready(Err(error));
+            }
+        }
         let mut state = self.shared.state();
         match Self::ended(&mut state) {
             Some(Ok(outcome)) => Poll::Ready(outcome),
@@ -227,7 +222,7 @@ impl Future for Job {
 
 /// See [`Job::updates`].
 pub struct Updates<'a> {
-    shared: &'a Shared,
+    job: &'a Job,
     seen: u64,
 }
 
@@ -235,16 +230,18 @@ impl Iterator for Updates<'_> {
     type Item = Progress;
 
     fn next(&mut self) -> Option<Progress> {
-        let mut state = self.shared.state();
+        self.job.may_wait().ok()?;
+        let shared = &self.job.shared;
+        let mut state = shared.state();
         loop {
             if state.seen > self.seen {
                 self.seen = state.seen;
                 return state.progress;
             }
-            if state.outcome.is_some() || IN_CALLBACK.get() {
+            if state.outcome.is_some() {
                 return None;
             }
-            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

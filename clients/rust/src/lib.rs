@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use job::{Control, Job, Updates};
 use job::{OnProgress, Shared};
-use native::{text, Api, RawArchiveInfo, RawProgress, RawResult, Start};
+use native::{text, Api, OnLog, RawArchiveInfo, RawConfig, RawJobInfo, RawProgress, RawResult, Start};
 
 macro_rules! numbered {
     ($(#[$about:meta])* $name:ident: $of:ty { $($(#[$doc:meta])* $variant:ident = $value:literal,)* } else $unknown:ident) => {
@@ -159,6 +159,26 @@ numbered! {
         /// SQLite's `foreign_key_check`.
         ForeignKeys = 5,
     } else None
+}
+
+numbered! {
+    /// Weight of a line for the log.
+    LogLevel: u32 {
+        /// Something the operator should look at; the job went on.
+        Warning = 1,
+        /// Worth a line, nothing to do.
+        Info = 2,
+    } else Info
+}
+
+/// Who goes first, the library's threads or the program's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Priority {
+    /// The library's threads yield to everything else.
+    #[default]
+    Background = 0,
+    /// They run like the program's own.
+    Normal = 1,
 }
 
 /// How far what was written, or is read, is proven.
@@ -406,6 +426,33 @@ impl From<RawArchiveInfo> for ArchiveInfo {
     }
 }
 
+/// One job of the process, whoever started it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobInfo {
+    /// Where in its life the job is.
+    pub state: State,
+    /// Bytes of the image that are done.
+    pub bytes_done: u64,
+    /// Bytes of the image; 0 until the snapshot stands.
+    pub bytes_total: u64,
+    /// The whole job, from 0 to 100; 100 only at success.
+    pub percent: f64,
+    /// The file name of the destination, without its directory.
+    pub dest_name: String,
+}
+
+impl From<&RawJobInfo> for JobInfo {
+    fn from(raw: &RawJobInfo) -> Self {
+        Self {
+            state: State::from_code(raw.state),
+            bytes_done: raw.bytes_done,
+            bytes_total: raw.bytes_total,
+            percent: raw.percent,
+            dest_name: text(&raw.dest_name),
+        }
+    }
+}
+
 /// The loaded library. It stays loaded until the process ends.
 #[derive(Clone, Copy)]
 pub struct Library {
@@ -460,6 +507,17 @@ impl Library {
     /// What a backup file says about itself, from a few kilobytes of it.
     pub fn inspect(&self, archive: impl AsRef<Path>) -> Result<ArchiveInfo, Error> {
         Ok(self.api.inspect(&path(archive.as_ref())?)?.into())
+    }
+
+    /// The jobs of the process whose [`Job`] is still there, in no particular order.
+    pub fn jobs(&self) -> Result<Vec<JobInfo>, Error> {
+        Ok(self.api.jobs()?.iter().map(JobInfo::from).collect())
+    }
+
+    /// Settings of the whole library, before its first job or after [`Library::shutdown`]. Without it, all have their
+    /// default.
+    pub fn configure(&self) -> Configure {
+        Configure { api: self.api, config: RawConfig::sized(), on_log: None }
     }
 
     /// Cancels every job and joins every thread of the library. A later start begins afresh.
@@ -638,6 +696,59 @@ impl Restore {
     }
 }
 
+/// See [`Library::configure`].
+#[must_use = "nothing happens before apply"]
+pub struct Configure {
+    api: &'static Api,
+    config: RawConfig,
+    on_log: Option<OnLog>,
+}
+
+impl Configure {
+    /// Threads that compress, 1 to 64; one per processor unless told.
+    pub fn workers(mut self, count: u32) -> Self {
+        self.config.workers = count;
+        self
+    }
+
+    /// Jobs that run at the same time, 1 to 64; two more than there are processors unless told, but at least 4, at most 8.
+    pub fn max_concurrent_jobs(mut self, count: u32) -> Self {
+        self.config.max_concurrent_jobs = count;
+        self
+    }
+
+    /// Jobs that may wait, 1 to 65536; 4096 unless told. One more is [`Status::QueueFull`].
+    pub fn queue_length(mut self, count: u32) -> Self {
+        self.config.queue_length = count;
+        self
+    }
+
+    /// Of the library's threads.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.config.priority = priority as u32;
+        self
+    }
+
+    /// Goes on where the system cannot keep the library's file locks apart from the program's, because nothing else in this
+    /// process has any of the source databases open. Read CAVEATS in lb_backup.h first.
+    pub fn source_not_open_in_process(mut self) -> Self {
+        self.config.flags = 1;
+        self
+    }
+
+    /// Called on the library's thread for callbacks with each line for the program's log. A panic in it is dropped with the
+    /// line. Once applied it is kept until the process ends.
+    pub fn on_log(mut self, log: impl Fn(LogLevel, &str) + Send + Sync + 'static) -> Self {
+        self.on_log = Some(Box::new(log));
+        self
+    }
+
+    /// [`Status::Busy`] if the library already runs; [`Status::InvalidArgument`] names what is out of range.
+    pub fn apply(mut self) -> Result<(), Error> {
+        self.api.configure(&mut self.config, self.on_log)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -666,6 +777,11 @@ mod tests {
             ("LB_FORMAT_ZSTD", Format::Zstd as u64),
             ("LB_EXISTING_REPLACE", 1),
             ("LB_DIGEST_NONE", 1),
+            ("LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS", 1),
+            ("LB_PRIORITY_NORMAL", Priority::Normal as u64),
+            ("LB_LOG_WARNING", LogLevel::ALL[0].1.into()),
+            ("LB_LOG_INFO", LogLevel::ALL[1].1.into()),
+            ("LB_STATUS_INTERNAL", Status::ALL.len() as u64),
             ("LB_JOB_STATE_CANCELLED", last(State::ALL.len())),
             ("LB_PHASE_DONE", last(Phase::ALL.len())),
             ("LB_KIND_GZIP", last(Kind::ALL.len())),
@@ -686,6 +802,7 @@ mod tests {
     #[test]
     fn each_status_is_an_error_of_its_own() {
         let api = Library::load().unwrap().api;
+        let header = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../include/lb_backup.h"));
         for &(status, code) in Status::ALL {
             let words = format!("{status:?}").chars().fold(String::new(), |mut name, letter| {
                 if letter.is_uppercase() {
@@ -694,9 +811,10 @@ mod tests {
                 name.extend(letter.to_uppercase());
                 name
             });
-            assert_eq!(api.status_name(code), format!("LB_STATUS{words}"));
+            assert!(header.contains(&format!(" LB_STATUS{words} = {code},")), "{words}");
             assert_eq!(Status::from_code(code), status);
+            assert_ne!(api.status_message(code), "unknown status");
         }
-        assert_eq!(api.status_name(Status::ALL.len() as i32 + 1), "LB_STATUS_UNKNOWN");
+        assert_eq!(api.status_message(Status::ALL.len() as i32 + 1), "unknown status");
     }
 }

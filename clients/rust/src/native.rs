@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use crate::job::Shared;
-use crate::{Check, Error, Status};
+use crate::{Check, Error, LogLevel, Status};
 
 pub(crate) const ABI_VERSION: u32 = 0;
 pub(crate) const MESSAGE_SIZE: usize = 1024;
@@ -17,6 +17,7 @@ pub(crate) const MESSAGE_SIZE: usize = 1024;
 pub(crate) type JobPointer = *mut c_void;
 pub(crate) type ProgressFn = unsafe extern "C" fn(JobPointer, *const RawProgress, *mut c_void);
 pub(crate) type CompleteFn = unsafe extern "C" fn(JobPointer, *const RawResult, *mut c_void);
+pub(crate) type LogFn = unsafe extern "C" fn(u32, *const c_char, *mut c_void);
 
 macro_rules! structures {
     ($($name:ident = $c:literal { $($field:ident: $type:ty),* $(,)? })*) => {
@@ -86,6 +87,14 @@ structures! {
         user_version: i32, compression_level: i32, has_parent: u32, archive_id: [u8; 16], parent_id: [u8; 16],
         library_version: [c_char; 32], sqlite_version: [c_char; 32], zstd_version: [c_char; 32],
     }
+    RawJobInfo = "lb_job_info" {
+        struct_size: u32, state: u32, job: JobPointer, user_data: *mut c_void, bytes_done: u64, bytes_total: u64,
+        percent: f64, dest_name: [c_char; 256],
+    }
+    RawConfig = "lb_config" {
+        struct_size: u32, flags: u32, workers: u32, max_concurrent_jobs: u32, queue_length: u32, priority: u32,
+        user_data: *mut c_void, on_log: Option<LogFn>,
+    }
 }
 
 macro_rules! functions {
@@ -109,13 +118,18 @@ functions! {
     lb_backup_inspect: fn(*const c_char, *mut RawArchiveInfo, *mut RawError) -> i32;
     lb_backup_progress: fn(JobPointer, *mut RawProgress) -> i32;
     lb_backup_cancel: fn(JobPointer) -> i32;
+    lb_backup_wait: fn(JobPointer, u32) -> i32;
     lb_backup_release: fn(JobPointer) -> i32;
     lb_backup_set_rate: fn(JobPointer, u64) -> i32;
+    lb_backup_jobs: fn(*mut RawJobInfo, usize, *mut usize) -> i32;
+    lb_configure: fn(*const RawConfig, *mut RawError) -> i32;
     lb_shutdown: fn(u32) -> i32;
-    lb_status_name: fn(i32) -> *const c_char;
+    lb_status_message: fn(i32) -> *const c_char;
     lb_version: fn() -> *const c_char;
     lb_abi_version: fn() -> u32;
 }
+
+pub(crate) type OnLog = Box<dyn Fn(LogLevel, &str) + Send + Sync>;
 
 /// What a start is asked for, with the paths that its options point to.
 pub(crate) enum Start {
@@ -190,28 +204,70 @@ impl Api {
     pub(crate) fn progress(&self, job: usize) -> Result<RawProgress, Error> {
         let mut progress = RawProgress::sized();
         // SAFETY: a handle is a token, which the library checks; the structure outlives the call.
-        self.check(unsafe { (self.lb_backup_progress)(job as JobPointer, &mut progress) })?;
+        self.check("progress", unsafe { (self.lb_backup_progress)(job as JobPointer, &mut progress) })?;
         Ok(progress)
+    }
+
+    /// Whether this thread of this process could wait for the job, or need not any more.
+    pub(crate) fn may_wait(&self, job: usize) -> Result<(), Error> {
+        // SAFETY: a handle is a token, which the library checks. A time of 0 only looks.
+        match self.check("wait", unsafe { (self.lb_backup_wait)(job as JobPointer, 0) }) {
+            Err(error) if error.status == Status::TimedOut => Ok(()),
+            other => other,
+        }
     }
 
     pub(crate) fn cancel(&self, job: usize) -> Result<(), Error> {
         // SAFETY: a handle is a token, which the library checks.
-        self.check(unsafe { (self.lb_backup_cancel)(job as JobPointer) })
+        self.check("cancel", unsafe { (self.lb_backup_cancel)(job as JobPointer) })
     }
 
     pub(crate) fn release(&self, job: usize) -> Result<(), Error> {
         // SAFETY: a handle is a token, which the library checks.
-        self.check(unsafe { (self.lb_backup_release)(job as JobPointer) })
+        self.check("release", unsafe { (self.lb_backup_release)(job as JobPointer) })
     }
 
     pub(crate) fn set_rate(&self, job: usize, bytes_per_second: u64) -> Result<(), Error> {
         // SAFETY: a handle is a token, which the library checks.
-        self.check(unsafe { (self.lb_backup_set_rate)(job as JobPointer, bytes_per_second) })
+        self.check("set_rate", unsafe { (self.lb_backup_set_rate)(job as JobPointer, bytes_per_second) })
+    }
+
+    pub(crate) fn jobs(&self) -> Result<Vec<RawJobInfo>, Error> {
+        let mut jobs = vec![RawJobInfo::sized(); 16];
+        loop {
+            let mut count = 0;
+            // SAFETY: an array of so many elements, whose first one has its size; both pointers outlive the call.
+            self.check("jobs", unsafe { (self.lb_backup_jobs)(jobs.as_mut_ptr(), jobs.len(), &mut count) })?;
+            if count <= jobs.len() {
+                jobs.truncate(count);
+                return Ok(jobs);
+            }
+            jobs.resize(count + 16, RawJobInfo::sized()); // some may be started meanwhile
+        }
+    }
+
+    pub(crate) fn configure(&self, config: &mut RawConfig, on_log: Option<OnLog>) -> Result<(), Error> {
+        // One more pointer, as that to a closure of unknown type is two.
+        let user_data = on_log.map_or(null_mut(), |closure| Box::into_raw(Box::new(closure)));
+        config.user_data = user_data.cast();
+        config.on_log = (!user_data.is_null()).then_some(self::on_log as LogFn);
+        let mut error = RawError::sized();
+        // SAFETY: both structures outlive the call; what user_data points to is never freed from now on.
+        match unsafe { (self.lb_configure)(config, &mut error) } {
+            0 => Ok(()),
+            status => {
+                if !user_data.is_null() {
+                    // SAFETY: made above, and the library has not taken it.
+                    drop(unsafe { Box::from_raw(user_data) });
+                }
+                Err(failure(status, &error))
+            }
+        }
     }
 
     pub(crate) fn shutdown(&self, timeout_ms: u32) -> Result<(), Error> {
         // SAFETY: takes no pointer.
-        self.check(unsafe { (self.lb_shutdown)(timeout_ms) })
+        self.check("shutdown", unsafe { (self.lb_shutdown)(timeout_ms) })
     }
 
     pub(crate) fn version(&self) -> String {
@@ -219,15 +275,15 @@ impl Api {
         unsafe { CStr::from_ptr((self.lb_version)()) }.to_string_lossy().into_owned()
     }
 
-    pub(crate) fn status_name(&self, status: i32) -> String {
+    pub(crate) fn status_message(&self, status: i32) -> String {
         // SAFETY: a static string with its NUL, for any number.
-        unsafe { CStr::from_ptr((self.lb_status_name)(status)) }.to_string_lossy().into_owned()
+        unsafe { CStr::from_ptr((self.lb_status_message)(status)) }.to_string_lossy().into_owned()
     }
 
-    fn check(&self, status: i32) -> Result<(), Error> {
+    fn check(&self, call: &str, status: i32) -> Result<(), Error> {
         match status {
             0 => Ok(()),
-            status => Err(Error::local(Status::from_code(status), self.status_name(status))),
+            status => Err(Error::local(Status::from_code(status), format!("{call}: {}", self.status_message(status)))),
         }
     }
 }
@@ -267,6 +323,16 @@ unsafe extern "C" fn on_complete(_: JobPointer, result: *const RawResult, user_d
     guarded(&shared, || shared.completed(&result));
     // The caller's closure goes with the last reference: what its drop does may panic, too.
     guard_drop(shared);
+}
+
+unsafe extern "C" fn on_log(level: u32, message: *const c_char, user_data: *mut c_void) {
+    // SAFETY: what configure put there, and never frees.
+    let log = unsafe { &*(user_data as *const OnLog) };
+    // SAFETY: the library's string, with its NUL, until this returns.
+    let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| log(LogLevel::from_code(level), &message))) {
+        std::mem::forget(payload);
+    }
 }
 
 fn guarded(shared: &Shared, call: impl FnOnce()) {

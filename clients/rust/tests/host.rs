@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Command, ExitStatus, Output};
 use std::sync::mpsc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use lb_backup_client::{Control, Job, Library, Status, VerifyLevel};
+use lb_backup_client::{Control, Job, Library, LogLevel, Priority, State, Status, VerifyLevel};
 use rusqlite::Connection;
 
 const ROWS: u32 = 400; // of 1000 bytes
@@ -143,7 +144,9 @@ fn stale_handle() {
     drop(job);
     assert_eq!(control.progress().unwrap_err().status, Status::InvalidHandle);
     assert_eq!(control.cancel().unwrap_err().status, Status::InvalidHandle);
-    assert_eq!(control.set_rate(0).unwrap_err().status, Status::InvalidHandle);
+    let told = control.set_rate(0).unwrap_err();
+    assert_eq!(told.status, Status::InvalidHandle);
+    assert!(told.message.starts_with("set_rate: the handle was"), "{told}");
 }
 
 #[test]
@@ -173,6 +176,32 @@ fn waiting_in_a_callback_would_deadlock() {
     }
 }
 
+/// What an executor that polls inside `wake` comes to: the task runs on the thread for callbacks, and waits there.
+struct WaitInWake(Mutex<(Job, mpsc::Sender<Option<Status>>)>);
+
+impl Wake for WaitInWake {
+    fn wake(self: Arc<Self>) {
+        let (held, send) = &mut *self.0.lock().unwrap();
+        assert!(Pin::new(&mut *held).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        held.updates().for_each(drop);
+        send.send(held.wait().err().map(|error| error.status)).unwrap();
+    }
+}
+
+#[test]
+fn waiting_in_a_task_that_its_waker_polls_would_deadlock() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let mut job = host.held("copy.db.zst");
+    let (send, receive) = mpsc::channel();
+    let waker = Waker::from(Arc::new(WaitInWake(Mutex::new((host.held("held.db.zst"), send)))));
+    assert!(Pin::new(&mut job).poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    job.set_rate(0).unwrap();
+    assert_eq!(receive.recv().unwrap(), Some(Status::WouldDeadlock));
+    job.wait().unwrap();
+}
+
 struct Unpark(std::thread::Thread);
 
 impl Wake for Unpark {
@@ -189,7 +218,7 @@ fn fifty_jobs_at_once_are_futures() {
     let mut jobs: Vec<_> = (0..50).map(start).collect();
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     while !jobs.is_empty() {
-        jobs.retain_mut(|job| match std::pin::Pin::new(job).poll(&mut Context::from_waker(&waker)) {
+        jobs.retain_mut(|job| match Pin::new(job).poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(outcome) => outcome.map(|_| false).unwrap(),
             Poll::Pending => true,
         });
@@ -217,6 +246,27 @@ fn forgotten_job_is_collected() {
     drop(backup.on_progress(hold).start().unwrap());
     receive.recv().unwrap();
     assert!(!host.beside("copy.db.zst").exists());
+}
+
+#[test]
+fn jobs_are_listed_while_they_are_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let listed = |name: &str| {
+        let jobs = library().jobs().unwrap();
+        jobs.into_iter().filter(|job| job.dest_name.starts_with(name)).collect::<Vec<_>>()
+    };
+    let job = host.held("listed.db.zst");
+    let one = listed("listed.db.zst").pop().unwrap();
+    assert_eq!(one.state, State::Running);
+    assert!(one.bytes_total > 0 && one.bytes_done <= one.bytes_total && one.percent < 100.0);
+    drop(job);
+    assert_eq!(listed("listed.db.zst"), []);
+    // More than there is room for at the first try.
+    let jobs: Vec<_> =
+        (0..40).map(|i| library().backup(&host.path, host.beside(&format!("many{i}"))).start()).collect();
+    assert_eq!(listed("many").len(), 40);
+    drop(jobs);
 }
 
 fn transaction(directory: &Path, journal: &str) -> Result<(), String> {
@@ -308,12 +358,85 @@ fn child() {
             let _job = host.held("copy.db");
             std::process::exit(7);
         }
+        "forks" => {
+            let host = Host::open(&directory, "WAL");
+            let mut job = host.held("copy.db");
+            // SAFETY: the child ends by _exit, and the C library keeps its allocator usable across a fork.
+            let child = unsafe { libc::fork() };
+            if child == 0 {
+                // SAFETY: both take a number. A child that waits for ever is ended by the alarm.
+                unsafe { libc::alarm(10) };
+                let kept = all_is_wrong_process(&host, &mut job);
+                unsafe { libc::_exit(if kept { 0 } else { 1 }) };
+            }
+            let mut status = 0;
+            // SAFETY: the status outlives the call.
+            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+            assert_eq!(status, 0, "the child: exit status {}, signal {}", status >> 8, status & 0x7f);
+            job.cancel().unwrap();
+            assert_eq!(job.wait().unwrap_err().status, Status::Cancelled);
+        }
+        "configures" => {
+            let host = Host::open(&directory, "WAL");
+            let (send, receive) = mpsc::channel();
+            let log = move |level, line: &str| send.send((level, line.to_owned())).unwrap();
+            library().configure().workers(1).priority(Priority::Normal).on_log(log).apply().unwrap();
+            let warned = |dest: &str| library().backup(&host.path, host.beside(dest)).reuse(&host.path).run().unwrap();
+            warned("copy.db.zst");
+            let (level, line) = receive.recv().unwrap();
+            assert!(level == LogLevel::Warning && line.contains("game.db"), "{line}");
+            let refused = library().configure().on_log(|_, _| ()).apply().unwrap_err();
+            assert_eq!(refused.status, Status::Busy);
+            library().shutdown(Duration::MAX).unwrap();
+            let wrong = library().configure().workers(65).apply().unwrap_err();
+            assert!(wrong.status == Status::InvalidArgument && wrong.message.contains("workers"), "{wrong}");
+            let (send, receive) = mpsc::channel();
+            let panics = move |_, _: &str| {
+                send.send(()).unwrap();
+                panic!("of the log");
+            };
+            library().configure().max_concurrent_jobs(1).queue_length(1).on_log(panics).apply().unwrap();
+            warned("again.db.zst");
+            receive.recv().unwrap();
+            let _one = host.held("one.db");
+            let _two = library().backup(&host.path, host.beside("two.db")).start().unwrap();
+            let full = library().backup(&host.path, host.beside("three.db")).start().err().unwrap();
+            assert_eq!(full.status, Status::QueueFull);
+        }
         journal => {
             if transaction(&directory, journal).is_err() {
                 std::process::exit(STRUCK);
             }
         }
     }
+}
+
+/// In the child of a fork, with a job of its parent.
+fn all_is_wrong_process(host: &Host, job: &mut Job) -> bool {
+    let mut told = vec![
+        job.wait().map(drop),
+        job.progress().map(drop),
+        job.cancel(),
+        library().inspect(&host.path).map(drop),
+        library().backup(&host.path, host.beside("child.db")).start().map(drop),
+    ];
+    job.updates().for_each(drop);
+    if let Poll::Ready(outcome) = Pin::new(job).poll(&mut Context::from_waker(Waker::noop())) {
+        told.push(outcome.map(drop));
+    }
+    told.len() == 6 && told.iter().all(|one| one.as_ref().is_err_and(|error| error.status == Status::WrongProcess))
+}
+
+#[test]
+fn child_after_fork_is_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(become_child("forks", directory.path(), &[]).success());
+}
+
+#[test]
+fn configure_sets_limits_and_passes_the_log_on() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(become_child("configures", directory.path(), &[]).success());
 }
 
 #[test]

@@ -211,5 +211,5 @@ def raise_error(error: _ffi.lb_error) -> None:
 def check(status: int, call: str) -> None:
     """Raises unless a call without an lb_error was a success."""
     if status != Status.OK:
-        name = text(_ffi.library().lb_status_name(status))
-        raise make_error(status, f"{call}: {name}")
+        meaning = text(_ffi.library().lb_status_message(status))
+        raise make_error(status, f"{call}: {meaning}")

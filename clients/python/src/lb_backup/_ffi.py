@@ -238,6 +238,7 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "lb_configure": (c_int32, [POINTER(lb_config), POINTER(lb_error)]),
     "lb_shutdown": (c_int32, [c_uint32]),
     "lb_status_name": (c_char_p, [c_int32]),
+    "lb_status_message": (c_char_p, [c_int32]),
     "lb_version": (c_char_p, []),
     "lb_abi_version": (c_uint32, []),
 }

@@ -30,7 +30,7 @@ from typing import (
 )
 
 from . import _ffi
-from ._errors import ShutDownError, Status, TimedOutError, check, make_error, raise_error
+from ._errors import ShutDownError, Status, TimedOutError, WrongProcessError, check, make_error, raise_error
 from ._types import JobState, Progress, Result, to_progress, to_result
 
 if TYPE_CHECKING:
@@ -148,10 +148,7 @@ class Job:
         """
         if self._done.is_set():
             return True
-        # Not to wait, but for the library's word on whether this thread, and this process, may.
-        status = _ffi.library().lb_backup_wait(self._handle, 0)
-        if status not in (Status.OK, Status.TIMED_OUT, Status.INVALID_HANDLE):
-            check(status, "wait")
+        _may_wait(self._handle)
         return self._done.wait(timeout)
 
     def result(self, timeout: Optional[float] = None) -> Result:
@@ -264,6 +261,7 @@ class Job:
         self, function: str, paths: Tuple[bytes, ...], options: Any, observer: Optional[ProgressFunction]
     ) -> None:
         library = _ffi.library()
+        _may_use(function)
         self._observer = observer
         options.user_data = self._key
         options.on_complete = _complete_fn
@@ -282,10 +280,11 @@ class Job:
 
     def _abandon(self) -> None:
         """Cancels the job and waits until it is over; for whoever leaves it by an exception."""
-        if self.cancel():
-            self.wait()
-        elif not self.done():
-            _jobs.pop(self._key, None)  # interrupted before it was started
+        with contextlib.suppress(WrongProcessError):  # a child leaves its parent's job alone
+            if self.cancel():
+                self.wait()
+            elif not self.done():
+                _jobs.pop(self._key, None)  # interrupted before it was started
 
     def _complete(self, raw: _ffi.lb_result) -> None:
         result = to_result(raw, self.source, self.dest)
@@ -300,6 +299,8 @@ class Job:
             call()
 
     def _call_when_done(self, call: Callable[[], object]) -> None:
+        if not self.done():
+            _may_use("wait")  # a child would not be called, and the lock may be that of a thread that it has not
         with self._guard:
             if not self._done.is_set():
                 self._when_done.append(call)
@@ -353,6 +354,18 @@ class _JobFuture(Future[Result]):
     def running(self) -> bool:
         return not self.done()
 
+    def result(self, timeout: Optional[float] = None) -> Result:
+        self._may_wait()
+        return super().result(timeout)
+
+    def exception(self, timeout: Optional[float] = None) -> Optional[BaseException]:
+        self._may_wait()
+        return super().exception(timeout)
+
+    def _may_wait(self) -> None:
+        if not self._job.done():
+            _may_wait(self._job._handle)
+
     def settle(self) -> None:
         job = self._job
         if job._failure is None and job._last_state is JobState.CANCELLED:
@@ -364,6 +377,19 @@ class _JobFuture(Future[Result]):
             self.set_result(job._outcome())
         except BaseException as error:
             self.set_exception(error)
+
+
+def _may_wait(handle: Any) -> None:
+    """Raises where waiting would be for ever: the library knows which thread this is, and which process."""
+    status = _ffi.library().lb_backup_wait(handle, 0)
+    if status not in (Status.OK, Status.TIMED_OUT, Status.INVALID_HANDLE):
+        check(status, "wait")
+
+
+def _may_use(call: str) -> None:
+    """Raises WrongProcessError in a child of the process that has the jobs."""
+    if _ffi.library().lb_backup_wait(None, 0) == Status.WRONG_PROCESS:
+        check(Status.WRONG_PROCESS, call)
 
 
 def _on_progress(handle: int, progress: Any, key: int) -> None:
@@ -406,6 +432,15 @@ def _let_go(timeout_ms: int = 0) -> None:
                 _ended.appendleft(handle)
                 return
             library.lb_backup_release(handle)
+
+
+def _forked() -> None:
+    """In a child: the lock may be held by a thread that it has not."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 @atexit.register
