@@ -367,17 +367,34 @@ impl Opened {
     /// To the file that `stat` tells of. Without a `job` nobody can cancel what it does.
     fn open(path: &Path, stat: &Stat, access: Access, job: Option<&Arc<Job>>) -> Result<Opened> {
         let failed = |error| open_error(path, access, error);
+        check_beside(path)?;
         let mut registered = vec![runtime::Connection::to(stat)];
         registered.extend(connection_to_log_index(path));
         // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        let mut connection =
+            raw::vfs().and_then(|vfs| Connection::open_with_flags_and_vfs(path, flags, vfs)).map_err(failed)?;
         if access == Access::Write {
             check_destination(&connection, path, stat)?;
         }
         set_up(&mut connection, job, access).map_err(failed)?;
         Ok(Opened { connection, registered })
     }
+}
+
+/// Refuses what is no file and no link where SQLite has journal, log and index: it would open them, and wait for the other
+/// end of a FIFO. A link it does not follow.
+fn check_beside(path: &Path) -> Result<()> {
+    // It has them beside the file that a link leads to.
+    let Ok(real) = std::fs::canonicalize(path) else { return Ok(()) };
+    for suffix in ["-journal", "-wal", "-shm"] {
+        let beside = beside(&real, suffix);
+        let kind = rustix::fs::lstat(&beside).ok().and_then(|stat| kind(&stat).filter(|_| !is_link(&stat)));
+        if let Some(kind) = kind {
+            return Err(Error::new(Status::NotADatabase, format!("{beside:?} is {kind}, not a file")));
+        }
+    }
+    Ok(())
 }
 
 /// What is open for writing must be what was looked at: between, somebody may have put a link there that leads to another
@@ -489,6 +506,10 @@ pub fn stat_destination(path: &Path) -> Result<Stat> {
         }
         None => Ok(stat),
     }
+}
+
+fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
 }
 
 /// What it is instead of a regular file.
