@@ -377,7 +377,8 @@ impl Opened {
         if access == Access::Write {
             check_destination(&connection, path, stat)?;
         }
-        set_up(&mut connection, job, access).map_err(failed)?;
+        set_up(&mut connection, job, access)
+            .map_err(|error| error_of(&connection, &format!("cannot open {}", access.what()), path, error))?;
         Ok(Opened { connection, registered })
     }
 }
