@@ -190,7 +190,8 @@
 #define LB_CHECK_INTEGRITY 4
 
 /**
- * `lb_result::failed_check`: SQLite's `foreign_key_check` of the image.
+ * `lb_result::failed_check`: SQLite's `foreign_key_check` of the image. A table with a foreign key to columns that are no key
+ * of theirs ("foreign key mismatch"), which SQLite cannot check, passes.
  */
 #define LB_CHECK_FOREIGN_KEYS 5
 

@@ -11,8 +11,7 @@ namespace {
 const int died = 9;
 
 /// Lets another process do something, at the end of which it dies in the middle of a transaction: `_exit(died)`.
-template <class Work>
-void in_a_host_that_dies(Work work) {
+template <class Work> void in_a_host_that_dies(Work work) {
     const auto child = ::fork();
     if (child < 0) fail_errno("fork");
     if (child == 0) {
@@ -76,8 +75,7 @@ protected:
     }
 
     /// Everything that rolls back, each time from the same files: the transaction is undone, whoever is named.
-    template <class Look>
-    void roll_back(const std::string &record, const fs::path &fifo, Look look) {
+    template <class Look> void roll_back(const std::string &record, const fs::path &fifo, Look look) {
         const auto ends = [&](Job job) {
             if (job.wait(30'000) != LB_STATUS_OK) {
                 ADD_FAILURE() << "waits for the other end of a FIFO";

@@ -69,7 +69,8 @@ pub const LB_CHECK_FRAME: u32 = 2;
 pub const LB_CHECK_CONTENT: u32 = 3;
 /// `lb_result::failed_check`: SQLite's `integrity_check` of the image.
 pub const LB_CHECK_INTEGRITY: u32 = 4;
-/// `lb_result::failed_check`: SQLite's `foreign_key_check` of the image.
+/// `lb_result::failed_check`: SQLite's `foreign_key_check` of the image. A table with a foreign key to columns that are no key
+/// of theirs ("foreign key mismatch"), which SQLite cannot check, passes.
 pub const LB_CHECK_FOREIGN_KEYS: u32 = 5;
 
 /// `lb_result::failed_chunk` where the failure is of no chunk.
