@@ -500,7 +500,7 @@ typedef struct lb_result {
      */
     uint32_t format;
     /**
-     * Bytes of one database page, 512 to 65536; 0 for an empty database.
+     * Bytes of one database page, 512 to 65536; 0 for the archive of an empty database.
      */
     uint32_t page_size;
     /**

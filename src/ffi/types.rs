@@ -157,7 +157,7 @@ pub struct lb_result {
     pub message: [c_char; LB_MESSAGE_SIZE],
     /// LB_FORMAT_IMAGE or LB_FORMAT_ZSTD.
     pub format: u32,
-    /// Bytes of one database page, 512 to 65536; 0 for an empty database.
+    /// Bytes of one database page, 512 to 65536; 0 for the archive of an empty database.
     pub page_size: u32,
     /// Pages of the image.
     pub pages: u64,

@@ -172,6 +172,12 @@ impl Snapshot {
         self.page_count
     }
 
+    /// Pages of a plain file with this image. Of an empty database it has one, which says that it is one: a file without a
+    /// byte may be anything, and most likely what is left of a backup.
+    pub fn plain_pages(&self) -> u32 {
+        self.page_count.max(1)
+    }
+
     /// Bytes of the image.
     pub fn image_bytes(&self) -> u64 {
         u64::from(self.page_size) * u64::from(self.page_count)
@@ -195,6 +201,9 @@ impl Snapshot {
     /// Reads whole pages of the image, beginning with the page at `offset`.
     pub fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         self.check_wal_growth()?;
+        if self.page_count == 0 {
+            return Ok(write_empty_database(buffer));
+        }
         let end = offset + buffer.len() as u64;
         self.footprint.approach(end.min(self.image_bytes()));
         let complete = raw::read_at(&self.connection, Which::Database, buffer, offset)
@@ -354,6 +363,24 @@ impl Snapshot {
     fn corrupt(&self, reason: &str) -> Error {
         Error::new(Status::Corrupt, format!("{:?} is damaged: {reason}", self.path))
     }
+}
+
+/// The only page of a database in which nothing was ever created, as SQLite writes it (btree.c, newDatabase).
+fn write_empty_database(page: &mut [u8]) {
+    let page_size = page.len() as u32;
+    page.fill(0);
+    page[..16].copy_from_slice(b"SQLite format 3\0");
+    // 65536 is 1: its third byte.
+    page[16..18].copy_from_slice(&[(page_size >> 8) as u8, (page_size >> 16) as u8]);
+    // Versions for a rollback journal; what cells may take of a page.
+    page[18..24].copy_from_slice(&[1, 1, 0, 64, 32, 32]);
+    // Change counter and version-valid-for, pages, UTF-8, the version.
+    for (offset, value) in [(24, 1), (28, 1), (56, 1), (92, 1), (96, ffi::SQLITE_VERSION_NUMBER as u32)] {
+        page[offset..offset + 4].copy_from_slice(&u32::to_be_bytes(value));
+    }
+    // The schema: a leaf without cells, whose content begins at the end of the page (where 0 means 65536).
+    page[100] = 13;
+    page[105..107].copy_from_slice(&(page_size as u16).to_be_bytes());
 }
 
 /// A connection to a database that others may have open.
