@@ -1,6 +1,6 @@
 //! SQLite's own judgement of an image.
 
-use super::{Access, LONGEST_PATH, Snapshot, error_of, raw, set_up, sqlite_error};
+use super::{Access, LONGEST_PATH, Snapshot, error_of, raw, set_up, sqlite_error, without_path};
 use crate::error::{Error, Result, Status};
 use crate::job::{Check, Finding, Job, Report};
 use rusqlite::limits::Limit;
@@ -36,12 +36,12 @@ impl Snapshot {
 /// A connection that looks for no locks, logs or journals (<https://sqlite.org/uri.html>, "immutable").
 /// `name` is for messages.
 pub(super) fn open_immutable(image: &Path, name: &Path, job: &Arc<Job>) -> Result<Connection> {
-    let failed = |error| sqlite_error("cannot check", name, error, 0);
+    let failed = |error| sqlite_error("cannot check", name, without_path(error), 0);
     // SQLite finds out where it leads.
-    let real = std::fs::canonicalize(image);
-    let real = real.as_deref().unwrap_or(image);
-    if real.as_os_str().len() > LONGEST_PATH {
-        let message = format!("the path of {real:?} is longer than SQLite opens ({LONGEST_PATH} bytes)");
+    let length = std::fs::canonicalize(image).map_or(0, |real| real.as_os_str().len());
+    if length > LONGEST_PATH {
+        let message =
+            format!("cannot check {name:?}: the path of the image is longer than SQLite opens ({LONGEST_PATH} bytes)");
         return Err(Error::new(Status::Unsupported, message));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;

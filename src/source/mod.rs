@@ -202,7 +202,8 @@ impl Snapshot {
     pub fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         self.check_wal_growth()?;
         if self.page_count == 0 {
-            return Ok(write_empty_database(buffer));
+            write_empty_database(buffer);
+            return Ok(());
         }
         let end = offset + buffer.len() as u64;
         self.footprint.approach(end.min(self.image_bytes()));
@@ -567,7 +568,15 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// An error before there is a connection that knows its errno.
 fn open_error(path: &Path, access: Access, error: rusqlite::Error) -> Error {
     let errno = denied(path, access).map_or(0, Errno::raw_os_error);
-    sqlite_error(&format!("cannot open {}", access.what()), path, error, errno)
+    sqlite_error(&format!("cannot open {}", access.what()), path, without_path(error), errno)
+}
+
+/// rusqlite tells the path that could not be opened, which is not always the one that the caller knows; ours do.
+fn without_path(error: rusqlite::Error) -> rusqlite::Error {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => rusqlite::Error::SqliteFailure(failure, None),
+        other => other,
+    }
 }
 
 /// Why the system would not give such access.
