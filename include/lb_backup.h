@@ -190,7 +190,8 @@
 #define LB_CHECK_INTEGRITY 4
 
 /**
- * `lb_result::failed_check`: SQLite's `foreign_key_check` of the image.
+ * `lb_result::failed_check`: SQLite's `foreign_key_check` of the image. A table with a foreign key to columns that are no key
+ * of theirs ("foreign key mismatch"), which SQLite cannot check, passes.
  */
 #define LB_CHECK_FOREIGN_KEYS 5
 
@@ -499,7 +500,7 @@ typedef struct lb_result {
      */
     uint32_t format;
     /**
-     * Bytes of one database page, 512 to 65536; 0 for an empty database.
+     * Bytes of one database page, 512 to 65536; 0 for the archive of an empty database.
      */
     uint32_t page_size;
     /**

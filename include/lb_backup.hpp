@@ -189,7 +189,7 @@ struct Result {
     std::string message;              ///< UTF-8: operation, path, reason; empty on success, or without memory for it
 
     Format format = Format::image;    ///< never by_name
-    std::uint32_t page_size = 0;      ///< bytes of a database page; 0 for an empty database
+    std::uint32_t page_size = 0;      ///< bytes of a database page; 0 for the archive of an empty database
     std::uint64_t pages = 0;          ///< pages of the image
     std::uint64_t image_bytes = 0;    ///< bytes of the image
     std::uint64_t archive_bytes = 0;  ///< bytes of the archive file

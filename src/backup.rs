@@ -208,7 +208,7 @@ fn fill_and_publish(
     clock.lap(&mut report.waiting);
     let mode = copied_mode(&request.source, snapshot.stat(), archive)?;
     let work = |image_bytes| total_work(request, &snapshot, image_bytes);
-    job.set_image(report, snapshot.page_size(), Some(snapshot.page_count()), work);
+    job.set_image(report, snapshot.page_size(), Some(pages(request.encoding, &snapshot)), work);
 
     copy(request, context, report, snapshot, archive)?;
 
@@ -287,7 +287,7 @@ fn plan(request: &Request, context: &Context, snapshot: &Snapshot, throttled: bo
     Plan {
         encoding: request.encoding,
         page_size: snapshot.page_size(),
-        page_count: snapshot.page_count(),
+        page_count: pages(request.encoding, snapshot),
         // Other chunks would find nothing in the parent.
         chunk_bytes: request.chunk_bytes.or_else(|| parent.as_ref()?.chunk_bytes().map(u64::from)),
         throttled,
@@ -295,6 +295,11 @@ fn plan(request: &Request, context: &Context, snapshot: &Snapshot, throttled: bo
         began: SystemTime::now(),
         written_by: versions(),
     }
+}
+
+/// Pages that the backup has.
+fn pages(encoding: Encoding, snapshot: &Snapshot) -> u32 {
+    if encoding == Encoding::Image { snapshot.plain_pages() } else { snapshot.page_count() }
 }
 
 fn versions() -> Versions {
@@ -424,7 +429,7 @@ pub fn keep(context: &Context, dest: &Path, snapshot: &mut Snapshot) -> Result<(
     let directory = Directory::open(directory)?;
     directory.check_free(name, Existing::Refuse)?;
     let encoding = if is_named_compressed(dest) { Encoding::Zstd { level: DEFAULT_LEVEL } } else { Encoding::Image };
-    let mut plan = Plan::plain_copy(snapshot.page_size(), snapshot.page_count());
+    let mut plan = Plan::plain_copy(snapshot.page_size(), pages(encoding, snapshot));
     plan = Plan { encoding, throttled: false, written_by: versions(), ..plan };
     temporary::lend(context, &directory, |file| {
         let mode = copied_mode(snapshot.path(), snapshot.stat(), file)?;

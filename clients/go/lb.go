@@ -111,7 +111,7 @@ type Progress struct {
 // A Result is what became of a job. Of one that failed, it has what was known by then.
 type Result struct {
 	Format       Format // never FormatByName
-	PageSize     uint32 // bytes of a database page; 0 for an empty database
+	PageSize     uint32 // bytes of a database page; 0 for the archive of an empty database
 	Pages        uint64 // pages of the image
 	ImageBytes   uint64 // bytes of the image
 	ArchiveBytes uint64 // bytes of the archive file

@@ -182,14 +182,14 @@ using ProgressOfOddOnes = CleanTest;
 
 TEST_F(ProgressOfOddOnes, empty_database_ends_at_a_hundred_of_nothing) {
     write_file(dir / "empty.db", "");
-    auto job = Job::start(dir / "empty.db", out / "new.db");
+    auto job = Job::start(dir / "empty.db", out / "new.db.zst");
     EXPECT_EQ(job.wait(for_ever), LB_STATUS_OK);
     const auto last = job.progress();
     EXPECT_EQ(last.percent, 100.0);
     EXPECT_EQ(last.bytes_total, 0U);
     EXPECT_EQ(last.bytes_done, 0U);
     expect_ok(job.join());
-    fs::remove(out / "new.db");
+    fs::remove(out / "new.db.zst");
 }
 
 }  // namespace

@@ -125,6 +125,28 @@ TEST_P(Sandbox, file_size_limit_is_no_space_and_does_not_kill_the_host) {
     EXPECT_EQ(read_file(earlier), "an earlier backup");
 }
 
+/// What SQLite itself must write before anybody can read: pages that a hot journal brings back, the index of a log.
+TEST_P(Sandbox, file_size_limit_is_no_space_in_what_the_source_needs_too) {
+    const auto left = dir / "left.db";
+    const std::string log = GetParam().wal() ? "-wal" : "-journal";
+    {
+        Db host(source);
+        host.exec("PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 10");
+        host.exec("BEGIN; UPDATE moves SET bid = 'other' WHERE id < 100");
+        if (GetParam().wal()) host.exec("COMMIT");
+        // As a host leaves it that dies now.
+        write_file(left, read_file(source));
+        write_file(left.string() + log, read_file(source.string() + log));
+    }
+    isolated([&] {
+        const rlimit limit{16384, 16384};
+        ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+        expect_failed(backup(left, dest), LB_STATUS_NO_SPACE, left.string());
+    });
+    EXPECT_TRUE(list_dir(out).empty());
+    isolated([&] { expect_ok(backup(left, dest)); });
+}
+
 TEST_P(Sandbox, no_descriptors_left_is_an_io_error_and_passes) {
     isolated([&] {
         expect_ok(backup(source, dest));

@@ -110,6 +110,8 @@ void judge(const Plan &plan, const lb_result &outcome, const fs::path &directory
     const bool own = speaks_of("no memory") || speaks_of("random bytes") || speaks_of("not enough memory") ||
                      speaks_of("cannot start a thread") || speaks_of("cannot separate the library's file locks");
     expect(own || speaks_of(directory.parent_path().string()), "the message names no file: " + told);
+    // By which the library finds its own files, and nobody else.
+    expect(own || !speaks_of("/proc/"), "the message names a descriptor: " + told);
 }
 
 // ------------------------------------------------------------------------------------------------------------- runs

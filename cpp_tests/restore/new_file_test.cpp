@@ -164,6 +164,45 @@ TEST_F(NewFile, empty_database_comes_back_empty) {
     Db(dest).exec("CREATE TABLE t(a)");
 }
 
+/// A plain file without a byte would be no backup to anybody: it has the first page of a database.
+TEST_F(NewFile, plain_backup_of_an_empty_database_is_one) {
+    write_file(dir / "empty.db", "");
+    const auto empty = dir / "backup.db";
+    for (const auto &outcome : {backup(dir / "empty.db", empty), verify(empty), verify(empty, full()),
+                                restore(empty, dest), restore(empty, source, replacing())}) {
+        expect_ok(outcome);
+        EXPECT_EQ(outcome.page_size, 4096U);
+        EXPECT_EQ(outcome.pages, 1U);
+    }
+    EXPECT_EQ(inspect(empty).pages, 1U);
+    for (const auto &database : {dest, source}) {
+        EXPECT_EQ(integrity_check(database), "ok");
+        Db host(database);
+        EXPECT_EQ(host.scalar("SELECT count(*) FROM sqlite_schema"), 0);
+        host.exec("CREATE TABLE t(a); INSERT INTO t VALUES (1)");
+        EXPECT_EQ(host.text("PRAGMA integrity_check"), "ok");
+    }
+    // What is cut down to nothing is none.
+    write_file(empty, "");
+    expect_failed(verify(empty), LB_STATUS_NOT_A_DATABASE, empty.string());
+}
+
+TEST_F(NewFile, empty_database_that_is_replaced_is_kept) {
+    for (const auto *name : {"kept.db", "kept.db.zst"}) {
+        write_file(dest, "");
+        const auto kept = out / name;
+        auto keeping = replacing();
+        keeping.keep_previous = kept.c_str();
+        expect_ok(restore(archive, dest, keeping));
+        expect_ok(verify(kept, full()));
+        EXPECT_EQ(content_hash(dest), content_hash(source));
+        expect_ok(restore(kept, dest, replacing()));
+        EXPECT_EQ(Db(dest).scalar("SELECT count(*) FROM sqlite_schema"), 0);
+        fs::remove(kept);
+        remove_database(dest);
+    }
+}
+
 /// Tables of modules, and rows without a number of their own; triggers and views that nobody runs.
 TEST_F(NewFile, every_sort_of_schema_comes_back) {
     remove_database(source);

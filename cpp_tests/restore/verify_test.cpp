@@ -141,6 +141,40 @@ TEST_F(Verify, dangling_reference_takes_the_full_check) {
     }
 }
 
+/// What its writer has got wrong, and SQLite cannot check, is neither damage nor ours to refuse; the rest is checked.
+TEST_F(Verify, foreign_key_to_what_is_no_key_is_no_damage) {
+    {
+        Db db(source);
+        db.exec("CREATE TABLE \"o'dd \"\"one\"(x, name REFERENCES players(name)); INSERT INTO \"o'dd \"\"one\" VALUES "
+                "(1, 'nobody')");
+        db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        ASSERT_EQ(db.try_exec("PRAGMA foreign_key_check"), SQLITE_ERROR) << "a mismatch";
+    }
+    auto thorough = restore_options();
+    thorough.verify = LB_VERIFY_FULL;
+    auto replace = options();
+    replace.existing = LB_EXISTING_REPLACE;
+    replace.verify = LB_VERIFY_FULL;
+    for (const bool dangling : {false, true}) {
+        if (dangling) {
+            Db db(source);
+            db.exec("PRAGMA foreign_keys = OFF; DELETE FROM games WHERE id = 3; PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+        expect_ok(backup(source, archive, replace));
+        const auto verdict = verify(archive, full());
+        const auto restored = restore(archive, dest, thorough);
+        if (dangling) {
+            expect_found(verdict, LB_CHECK_FOREIGN_KEYS);
+            expect_found(restored, LB_CHECK_FOREIGN_KEYS);
+        } else {
+            expect_ok(verdict);
+            expect_ok(restored);
+            EXPECT_EQ(Db(dest).text("SELECT name FROM \"o'dd \"\"one\""), "nobody");
+            remove_database(dest);
+        }
+    }
+}
+
 TEST_F(Verify, content_that_is_not_the_manifests_is_told_by_its_chunk) {
     auto parts = Parts::of(read_file(archive));
     parts.chunks[3].content_hash[0] = static_cast<char>(parts.chunks[3].content_hash[0] ^ 1);

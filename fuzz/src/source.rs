@@ -77,19 +77,22 @@ pub fn run(data: &[u8]) {
     let result = api::restore(&compressed, &restored, &Sized32::new());
     assert!(result.is_ok(), "{:?}", result.err());
     let image = std::fs::read(&plain).expect("a backup has made a file");
-    assert!(std::fs::read(&restored).expect("it was restored") == image, "two backups of one state differ");
+    // Of an empty database a plain backup has its first page.
+    let content = std::fs::read(&restored).expect("it was restored");
+    assert!(
+        content == image || content.is_empty() && (512..=65_536).contains(&image.len()),
+        "two backups of one state differ: {} and {}",
+        content.len(),
+        image.len()
+    );
 
     assert!(api::verify(&compressed, false).is_ok(), "a backup does not verify");
-    // A file without a byte is a backup to nobody who finds it.
-    let archives = if image.is_empty() { &[&compressed][..] } else { &[&compressed, &plain] };
-    for archive in archives {
+    for archive in [&compressed, &plain] {
         let Err(failure) = api::verify(archive, true) else { continue };
         // Without its own full verification a backup is as damaged as its source was; with it, all but the foreign keys
-        // is sound, of which some make no sense.
-        let unjudged = verify == LB_VERIFY_QUICK
-            || failure.check == LB_CHECK_FOREIGN_KEYS
-            || failure.message.contains("foreign key mismatch")
-            || failure.is_of_check_constraints();
+        // is sound.
+        let unjudged =
+            verify == LB_VERIFY_QUICK || failure.check == LB_CHECK_FOREIGN_KEYS || failure.is_of_check_constraints();
         assert!(unjudged && OF_THE_SOURCE.contains(&failure.status), "{failure:?}");
     }
 }

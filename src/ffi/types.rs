@@ -69,7 +69,8 @@ pub const LB_CHECK_FRAME: u32 = 2;
 pub const LB_CHECK_CONTENT: u32 = 3;
 /// `lb_result::failed_check`: SQLite's `integrity_check` of the image.
 pub const LB_CHECK_INTEGRITY: u32 = 4;
-/// `lb_result::failed_check`: SQLite's `foreign_key_check` of the image.
+/// `lb_result::failed_check`: SQLite's `foreign_key_check` of the image. A table with a foreign key to columns that are no key
+/// of theirs ("foreign key mismatch"), which SQLite cannot check, passes.
 pub const LB_CHECK_FOREIGN_KEYS: u32 = 5;
 
 /// `lb_result::failed_chunk` where the failure is of no chunk.
@@ -156,7 +157,7 @@ pub struct lb_result {
     pub message: [c_char; LB_MESSAGE_SIZE],
     /// LB_FORMAT_IMAGE or LB_FORMAT_ZSTD.
     pub format: u32,
-    /// Bytes of one database page, 512 to 65536; 0 for an empty database.
+    /// Bytes of one database page, 512 to 65536; 0 for the archive of an empty database.
     pub page_size: u32,
     /// Pages of the image.
     pub pages: u64,

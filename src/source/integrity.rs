@@ -1,6 +1,6 @@
 //! SQLite's own judgement of an image.
 
-use super::{Access, LONGEST_PATH, Snapshot, error_of, raw, set_up, sqlite_error};
+use super::{Access, LONGEST_PATH, Snapshot, error_of, raw, set_up, sqlite_error, without_path};
 use crate::error::{Error, Result, Status};
 use crate::job::{Check, Finding, Job, Report};
 use rusqlite::limits::Limit;
@@ -36,12 +36,12 @@ impl Snapshot {
 /// A connection that looks for no locks, logs or journals (<https://sqlite.org/uri.html>, "immutable").
 /// `name` is for messages.
 pub(super) fn open_immutable(image: &Path, name: &Path, job: &Arc<Job>) -> Result<Connection> {
-    let failed = |error| sqlite_error("cannot check", name, error, 0);
+    let failed = |error| sqlite_error("cannot check", name, without_path(error), 0);
     // SQLite finds out where it leads.
-    let real = std::fs::canonicalize(image);
-    let real = real.as_deref().unwrap_or(image);
-    if real.as_os_str().len() > LONGEST_PATH {
-        let message = format!("the path of {real:?} is longer than SQLite opens ({LONGEST_PATH} bytes)");
+    let length = std::fs::canonicalize(image).map_or(0, |real| real.as_os_str().len());
+    if length > LONGEST_PATH {
+        let message =
+            format!("cannot check {name:?}: the path of the image is longer than SQLite opens ({LONGEST_PATH} bytes)");
         return Err(Error::new(Status::Unsupported, message));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
@@ -95,21 +95,49 @@ fn judge(connection: &Connection, name: &Path, checks: Checks, report: &mut Repo
     if checks == Checks::Integrity {
         return Ok(());
     }
-    // Not the table of that name, for which the database may have a view of its own.
-    let violation = connection
-        .prepare("PRAGMA foreign_key_check")
-        .and_then(|mut statement| {
-            let mut rows = statement.query([])?;
-            let row = rows.next()?;
-            row.map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).transpose()
-        })
+    let violation = violation(connection, "foreign_key_check")
+        .or_else(|error| if is_mismatch(&error) { violation_by_table(connection) } else { Err(error) })
         .map_err(|error| failed(error, Check::ForeignKeys))?;
-    let Some((table, row, parent)): Option<(String, Option<i64>, String)> = violation else { return Ok(()) };
+    let Some((table, row, parent)) = violation else { return Ok(()) };
     report.finding = Some(Finding { check: Check::ForeignKeys, chunk: None, page: None });
     let row = row.map_or_else(String::new, |row| format!(", row {row},"));
     let message =
         format!("{name:?} fails SQLite's foreign_key_check: table {table:?}{row} refers to nothing in {parent:?}");
     Err(Error::new(Status::Corrupt, message))
+}
+
+/// The table, its row if it has a number, and the table that lacks what it refers to.
+type Violation = (String, Option<i64>, String);
+
+/// The first that foreign_key_check finds. By a statement, not the table of that name, for which the database may have a view
+/// of its own.
+fn violation(connection: &Connection, check: &str) -> rusqlite::Result<Option<Violation>> {
+    let mut statement = connection.prepare(&format!("PRAGMA main.{check}"))?;
+    let mut rows = statement.query([])?;
+    let row = rows.next()?;
+    row.map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).transpose()
+}
+
+/// A foreign key to columns that are no key of their table binds nobody: SQLite cannot check it, and refuses to write to its
+/// tables where it should (<https://sqlite.org/foreignkeys.html>, "Required and Suggested Database Indexes").
+fn is_mismatch(error: &rusqlite::Error) -> bool {
+    const BEGINNING: &str = "foreign key mismatch";
+    matches!(error, rusqlite::Error::SqliteFailure(_, Some(message)) if message.starts_with(BEGINNING))
+}
+
+/// The same, but for the tables that have such a key, with which the check of all ends.
+fn violation_by_table(connection: &Connection) -> rusqlite::Result<Option<Violation>> {
+    let mut statement = connection.prepare("PRAGMA main.table_list")?;
+    let mut tables = statement.query([])?;
+    while let Some(table) = tables.next()? {
+        let name: String = table.get(1)?;
+        match violation(connection, &format!("foreign_key_check(\"{}\")", name.replace('"', "\"\""))) {
+            Err(error) if is_mismatch(&error) => {}
+            Ok(None) => {}
+            found => return found,
+        }
+    }
+    Ok(None)
 }
 
 /// integrity_check takes a page for damaged that could not be read: that is a failure of the system, or no memory, and

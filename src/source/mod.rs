@@ -172,6 +172,12 @@ impl Snapshot {
         self.page_count
     }
 
+    /// Pages of a plain file with this image. Of an empty database it has one, which says that it is one: a file without a
+    /// byte may be anything, and most likely what is left of a backup.
+    pub fn plain_pages(&self) -> u32 {
+        self.page_count.max(1)
+    }
+
     /// Bytes of the image.
     pub fn image_bytes(&self) -> u64 {
         u64::from(self.page_size) * u64::from(self.page_count)
@@ -195,6 +201,10 @@ impl Snapshot {
     /// Reads whole pages of the image, beginning with the page at `offset`.
     pub fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         self.check_wal_growth()?;
+        if self.page_count == 0 {
+            write_empty_database(buffer);
+            return Ok(());
+        }
         let end = offset + buffer.len() as u64;
         self.footprint.approach(end.min(self.image_bytes()));
         let complete = raw::read_at(&self.connection, Which::Database, buffer, offset)
@@ -356,6 +366,24 @@ impl Snapshot {
     }
 }
 
+/// The only page of a database in which nothing was ever created, as SQLite writes it (btree.c, newDatabase).
+fn write_empty_database(page: &mut [u8]) {
+    let page_size = page.len() as u32;
+    page.fill(0);
+    page[..16].copy_from_slice(b"SQLite format 3\0");
+    // 65536 is 1: its third byte.
+    page[16..18].copy_from_slice(&[(page_size >> 8) as u8, (page_size >> 16) as u8]);
+    // Versions for a rollback journal; what cells may take of a page.
+    page[18..24].copy_from_slice(&[1, 1, 0, 64, 32, 32]);
+    // Change counter and version-valid-for, pages, UTF-8, the version.
+    for (offset, value) in [(24, 1), (28, 1), (56, 1), (92, 1), (96, ffi::SQLITE_VERSION_NUMBER as u32)] {
+        page[offset..offset + 4].copy_from_slice(&u32::to_be_bytes(value));
+    }
+    // The schema: a leaf without cells, whose content begins at the end of the page (where 0 means 65536).
+    page[100] = 13;
+    page[105..107].copy_from_slice(&(page_size as u16).to_be_bytes());
+}
+
 /// A connection to a database that others may have open.
 struct Opened {
     connection: Connection,
@@ -367,17 +395,35 @@ impl Opened {
     /// To the file that `stat` tells of. Without a `job` nobody can cancel what it does.
     fn open(path: &Path, stat: &Stat, access: Access, job: Option<&Arc<Job>>) -> Result<Opened> {
         let failed = |error| open_error(path, access, error);
+        check_beside(path)?;
         let mut registered = vec![runtime::Connection::to(stat)];
         registered.extend(connection_to_log_index(path));
         // Read-write, as a hot journal must be rolled back; SQLite falls back to read-only where it must. No CREATE.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        let mut connection =
+            raw::vfs().and_then(|vfs| Connection::open_with_flags_and_vfs(path, flags, vfs)).map_err(failed)?;
         if access == Access::Write {
             check_destination(&connection, path, stat)?;
         }
-        set_up(&mut connection, job, access).map_err(failed)?;
+        set_up(&mut connection, job, access)
+            .map_err(|error| error_of(&connection, &format!("cannot open {}", access.what()), path, error))?;
         Ok(Opened { connection, registered })
     }
+}
+
+/// Refuses what is no file and no link where SQLite has journal, log and index: it would open them, and wait for the other
+/// end of a FIFO. A link it does not follow.
+fn check_beside(path: &Path) -> Result<()> {
+    // It has them beside the file that a link leads to.
+    let Ok(real) = std::fs::canonicalize(path) else { return Ok(()) };
+    for suffix in ["-journal", "-wal", "-shm"] {
+        let beside = beside(&real, suffix);
+        let kind = rustix::fs::lstat(&beside).ok().and_then(|stat| kind(&stat).filter(|_| !is_link(&stat)));
+        if let Some(kind) = kind {
+            return Err(Error::new(Status::NotADatabase, format!("{beside:?} is {kind}, not a file")));
+        }
+    }
+    Ok(())
 }
 
 /// What is open for writing must be what was looked at: between, somebody may have put a link there that leads to another
@@ -491,6 +537,10 @@ pub fn stat_destination(path: &Path) -> Result<Stat> {
     }
 }
 
+fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
+}
+
 /// What it is instead of a regular file.
 fn kind(stat: &Stat) -> Option<&'static str> {
     match FileType::from_raw_mode(stat.st_mode) {
@@ -518,7 +568,15 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// An error before there is a connection that knows its errno.
 fn open_error(path: &Path, access: Access, error: rusqlite::Error) -> Error {
     let errno = denied(path, access).map_or(0, Errno::raw_os_error);
-    sqlite_error(&format!("cannot open {}", access.what()), path, error, errno)
+    sqlite_error(&format!("cannot open {}", access.what()), path, without_path(error), errno)
+}
+
+/// rusqlite tells the path that could not be opened, which is not always the one that the caller knows; ours do.
+fn without_path(error: rusqlite::Error) -> rusqlite::Error {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => rusqlite::Error::SqliteFailure(failure, None),
+        other => other,
+    }
 }
 
 /// Why the system would not give such access.

@@ -4,10 +4,12 @@
 use rusqlite::{Connection, ffi};
 use rustix::fs::{Advice, Dir, Mode, OFlags, Stat, fadvise};
 use rustix::io::Errno;
-use std::ffi::c_int;
+use std::cell::UnsafeCell;
+use std::ffi::{CStr, c_char, c_int};
 use std::num::NonZeroU64;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr;
+use std::sync::OnceLock;
 
 /// Which of a connection's files.
 #[derive(Clone, Copy)]
@@ -95,6 +97,61 @@ fn failure(file: *mut ffi::sqlite3_file, methods: &ffi::sqlite3_io_methods, code
         unsafe { file_control(file, ffi::SQLITE_FCNTL_LAST_ERRNO, (&raw mut errno).cast()) };
     }
     Failure { code, errno }
+}
+
+/// SQLite's own VFS, but for [`open_file`].
+struct Vfs {
+    own: UnsafeCell<ffi::sqlite3_vfs>,
+    open:
+        unsafe extern "C" fn(*mut ffi::sqlite3_vfs, *const c_char, *mut ffi::sqlite3_file, c_int, *mut c_int) -> c_int,
+}
+
+// SAFETY: what it points to is static and never changes, but for its place in SQLite's list of VFSes, which SQLite's mutex
+// guards.
+unsafe impl Send for Vfs {}
+// SAFETY: as above.
+unsafe impl Sync for Vfs {}
+
+static VFS: OnceLock<Vfs> = OnceLock::new();
+const VFS_NAME: &CStr = c"lb_backup";
+
+/// The name of the VFS that connections to databases use.
+pub(super) fn vfs() -> rusqlite::Result<&'static CStr> {
+    let refused = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+    if VFS.get().is_none() {
+        // SAFETY: no name asks for the default one; what is found is static. None before SQLite could be initialised.
+        let found = unsafe { ffi::sqlite3_vfs_find(ptr::null()).as_ref() }.ok_or_else(|| refused(ffi::SQLITE_NOMEM))?;
+        let open = found.xOpen.ok_or_else(|| refused(ffi::SQLITE_MISUSE))?;
+        let own = ffi::sqlite3_vfs { zName: VFS_NAME.as_ptr(), xOpen: Some(open_file), ..*found };
+        // Another thread may have been first, with the same.
+        let _ = VFS.set(Vfs { own: UnsafeCell::new(own), open });
+    }
+    let vfs = VFS.get().ok_or_else(|| refused(ffi::SQLITE_MISUSE))?;
+    // SAFETY: it is static. To register it again changes nothing.
+    match unsafe { ffi::sqlite3_vfs_register(vfs.own.get(), 0) } {
+        ffi::SQLITE_OK => Ok(VFS_NAME),
+        code => Err(refused(code)),
+    }
+}
+
+/// Opens what SQLite opens by paths of its caller, and nothing by a path in a file. Whoever rolls back a journal with the name
+/// of a super-journal in it reads that, and each journal that it lists, to see whether it can be removed (pager.c,
+/// pager_delsuper). The names may be anybody's: a FIFO, which nobody would ever write to; a file that fills the memory;
+/// a database that is at work, whose locks go when it is closed. An empty super-journal lists nothing, and stays. One that is of no
+/// use any more does no harm (<https://sqlite.org/atomiccommit.html>, 5.5).
+unsafe extern "C" fn open_file(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    file: *mut ffi::sqlite3_file,
+    flags: c_int,
+    out_flags: *mut c_int,
+) -> c_int {
+    let name = if flags & ffi::SQLITE_OPEN_SUPER_JOURNAL == 0 { name } else { c"/dev/null".as_ptr() };
+    match VFS.get() {
+        // SAFETY: the arguments are SQLite's own, to the function that they are for.
+        Some(own) => unsafe { (own.open)(vfs, name, file, flags, out_flags) },
+        None => ffi::SQLITE_MISUSE,
+    }
 }
 
 /// True if this SQLite was compiled with the table that gives pages as the pager sees them.

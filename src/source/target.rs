@@ -104,8 +104,11 @@ impl Target {
         // A write transaction gives an empty file its first page at once, in memory.
         let in_log = if snapshot.wal.is_some() { snapshot.file_size(Which::Journal)? } else { 0 };
         let is_empty = snapshot.file_size(Which::Database)? == 0 && in_log == 0;
+        if is_empty {
+            snapshot.page_count = 0;
+        }
         let mut first_page = Vec::new();
-        if snapshot.page_count() > 0 && !is_empty {
+        if snapshot.page_count() > 0 {
             first_page = vec![0; snapshot.page_size() as usize];
             snapshot.read(0, &mut first_page)?;
         }

@@ -143,7 +143,7 @@ class Result:
     """errno, or 0."""
     format: Format
     page_size: int
-    """Bytes of a database page; 0 for an empty database."""
+    """Bytes of a database page; 0 for the archive of an empty database."""
     pages: int
     image_bytes: int
     archive_bytes: int
