@@ -38,10 +38,12 @@ impl Snapshot {
 pub(super) fn open_immutable(image: &Path, name: &Path, job: &Arc<Job>) -> Result<Connection> {
     let failed = |error| sqlite_error("cannot check", name, without_path(error), 0);
     // SQLite finds out where it leads.
-    let length = std::fs::canonicalize(image).map_or(0, |real| real.as_os_str().len());
-    if length > LONGEST_PATH {
-        let message =
-            format!("cannot check {name:?}: the path of the image is longer than SQLite opens ({LONGEST_PATH} bytes)");
+    if let Some(real) = std::fs::canonicalize(image).ok().filter(|real| real.as_os_str().len() > LONGEST_PATH) {
+        // Its own name is one of ours.
+        let directory = real.parent().unwrap_or(&real);
+        let message = format!(
+            "cannot check {name:?}: the path of its image in {directory:?} is longer than SQLite opens ({LONGEST_PATH} bytes)"
+        );
         return Err(Error::new(Status::Unsupported, message));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;

@@ -405,8 +405,11 @@ impl Opened {
         if access == Access::Write {
             check_destination(&connection, path, stat)?;
         }
-        set_up(&mut connection, job, access)
-            .map_err(|error| error_of(&connection, &format!("cannot open {}", access.what()), path, error))?;
+        // Where the system does not give such access, SQLite may have stopped before it asked.
+        set_up(&mut connection, job, access).map_err(|error| match denied(path, access) {
+            Some(_) => failed(error),
+            None => error_of(&connection, &format!("cannot open {}", access.what()), path, error),
+        })?;
         Ok(Opened { connection, registered })
     }
 }
