@@ -74,13 +74,16 @@ private:
         if (during) during(job);
     }
     void complete(lb_job *job, const lb_result &outcome) {
-        const Alone alone(inside_);
-        EXPECT_EQ(outcome.struct_size, sizeof outcome);
-        ends.push_back(outcome);
-        threads.insert(std::this_thread::get_id());
-        handles.insert(job);
-        descriptors = descriptors_of_this_thread();
-        if (at_end) at_end(job);
+        {
+            const Alone alone(inside_);
+            EXPECT_EQ(outcome.struct_size, sizeof outcome);
+            ends.push_back(outcome);
+            threads.insert(std::this_thread::get_id());
+            handles.insert(job);
+            descriptors = descriptors_of_this_thread();
+            if (at_end) at_end(job);
+        }
+        // Whoever waits for this may end the diary.
         ended = true;
     }
 
