@@ -33,7 +33,7 @@ def kills(text):
 
 
 def power(text):
-    rows = re.findall(r"^\| (.{52}) \| +\d+ \| +(\d+) \|.*\| +(\d+) \|$", text, re.M)
+    rows = re.findall(r"^\| (.{52,}?) \| +\d+ \| +(\d+) \|.*\| +(\d+) \|$", text, re.M)
     states, bad = map(int, rows[-1][1:])
     return f"{states:,} distinct states in {len(rows) - 1} scenes", bad, {}
 
