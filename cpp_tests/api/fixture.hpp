@@ -9,6 +9,7 @@
 
 #include <cctype>
 #include <map>
+#include <optional>
 
 namespace lbtest {
 
@@ -105,11 +106,7 @@ protected:
 
     void TearDown() override {
         EXPECT_EQ(contents(), before_) << "the destination's directory changed";
-        EXPECT_TRUE(wait_until([&] { return count_fds() == host_fds_; })) << count_fds() << ", were " << host_fds_;
-        EXPECT_TRUE(wait_until([&] { return count_fds_everywhere() == all_fds_; }))
-            << count_fds_everywhere() << ", were " << all_fds_;
-        EXPECT_TRUE(wait_until([&] { return count_threads() == threads_; }))
-            << count_threads() << ", were " << threads_;
+        EXPECT_EQ(used_->difference(), "");
         std::size_t jobs = 0;
         EXPECT_EQ(lb_backup_jobs(nullptr, 0, &jobs), LB_STATUS_OK);
         EXPECT_EQ(jobs, 0U) << "handles left open";
@@ -118,28 +115,12 @@ protected:
     /// Takes the present state as the one that must not change; for tests that lay something out first.
     void remember() {
         before_ = contents();
-        host_fds_ = count_fds();
-        all_fds_ = settled(count_fds_everywhere);
-        threads_ = settled(count_threads);
+        used_.emplace(dir.path());
     }
 
     const fs::path earlier = out / "earlier.db";
 
 private:
-    /// A count that stays the same for a moment: what a job used may go a little after the job.
-    template <class Count>
-    static std::size_t settled(Count count) {
-        std::size_t last = count();
-        int same = 0;
-        wait_until([&] {
-            const auto now = count();
-            same = now == last ? same + 1 : 0;
-            last = now;
-            return same >= 20;
-        });
-        return last;
-    }
-
     std::map<std::string, std::string> contents() const {
         std::map<std::string, std::string> files;
         for (const auto &name : list_dir(out)) {
@@ -152,9 +133,7 @@ private:
     }
 
     std::map<std::string, std::string> before_;
-    std::size_t host_fds_ = 0;
-    std::size_t all_fds_ = 0;
-    std::size_t threads_ = 0;
+    std::optional<Footprint> used_;
 };
 
 /// Another process with its own connection to a database. It dies with this object.

@@ -188,11 +188,11 @@ TEST_F(Reuse, takes_nothing_from_another_database) {
 TEST_F(Reuse, leaves_no_descriptor_behind) {
     make_parent();
     expect_ok(backup(source, child, reusing(parent)));
-    const auto before = count_fds_everywhere();
+    const Footprint before(dir.path());
     auto replacing = options();
     replacing.existing = LB_EXISTING_REPLACE;
     for (int i = 0; i < 20; ++i) expect_ok(backup(source, child, reusing(parent, replacing)));
-    EXPECT_TRUE(wait_until([&] { return count_fds_everywhere() <= before; })) << count_fds_everywhere();
+    EXPECT_EQ(before.difference(), "");
 }
 
 // -------------------------------------------------------------------------------------------------------- generations

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <climits>
+#include <optional>
 #include <random>
 
 using namespace lbtest;
@@ -265,37 +266,20 @@ private:
         ++shared->complaints;
     }
 
-    void remember() {
-        host_fds_ = count_fds();
-        wait_until([&] {
-            const auto fds = count_fds_everywhere(), threads = count_threads();
-            const bool same = fds == all_fds_ && threads == threads_;
-            same_ = same ? same_ + 1 : 0;
-            all_fds_ = fds;
-            threads_ = threads;
-            return same_ >= 20;
-        });
-    }
+    void remember() { used_.emplace(scene_->directory()); }
 
     void check_leaks() {
-        const auto as_before = [&] {
-            return count_fds() == host_fds_ && count_fds_everywhere() == all_fds_ && count_threads() == threads_;
-        };
-        if (wait_until(as_before, std::chrono::seconds(5))) return;
-        const auto complaint = "descriptors of the host " + std::to_string(count_fds()) + ", were " +
-                               std::to_string(host_fds_) + "; of all " + std::to_string(count_fds_everywhere()) +
-                               ", were " + std::to_string(all_fds_) + "; threads " + std::to_string(count_threads()) +
-                               ", were " + std::to_string(threads_);
+        const auto difference = used_->difference(std::chrono::seconds(5));
+        if (difference.empty()) return;
         remember();
-        fail(complaint);
+        fail(difference);
     }
 
     const Asked &asked_;
     const std::unique_ptr<Scene> scene_;
     std::array<unsigned long, FAULTS_CLASSES> count_{};
     std::size_t done_ = 0;
-    std::size_t host_fds_ = 0, all_fds_ = 0, threads_ = 0;
-    int same_ = 0;
+    std::optional<Footprint> used_;
 };
 
 // ---------------------------------------------------------------------------------------------------------- workers

@@ -14,6 +14,7 @@
 #include <initializer_list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <unordered_set>
 
@@ -86,9 +87,7 @@ public:
         const fs::path image = dir_ / "image.db";
         if (const auto made = restore(archive_, image); made.status != LB_STATUS_OK) fail(made.message);
         contents_ = {content_hash(live_), content_hash(image)};
-        descriptors_ = settled(count_fds);
-        descriptors_everywhere_ = settled(count_fds_everywhere);
-        threads_ = settled(count_threads);
+        used_.emplace(dir_.path());
     }
 
     void step(Caller &caller) {
@@ -136,9 +135,7 @@ public:
         expect(integrity_check(live_) == "ok", "the live database is damaged");
         expect(contents_.count(content_hash(live_)) == 1, "the live database is neither the old nor a restored one");
         expect(integrity_check(source_) == "ok", "the source is damaged");
-        same("descriptors", count_fds, descriptors_);
-        same("descriptors of both sides", count_fds_everywhere, descriptors_everywhere_);
-        same("threads", count_threads, threads_);
+        if (const auto difference = used_->difference(); !difference.empty()) violation(difference);
     }
 
     void report(std::uint64_t calls) const {
@@ -461,24 +458,6 @@ private:
         if (lb_configure(&wanted, nullptr) != LB_STATUS_OK) fail("configure");
     }
 
-    /// A count that stays the same for a moment: what a job used may go a little after the job.
-    template <class Count> static std::size_t settled(Count count) {
-        std::size_t last = count();
-        int same = 0;
-        wait_until([&] {
-            const auto now = count();
-            same = now == last ? same + 1 : 0;
-            last = now;
-            return same >= 20;
-        });
-        return last;
-    }
-
-    template <class Count> static void same(const std::string &what, Count count, std::size_t before) {
-        if (!wait_until([&] { return count() == before; }))
-            violation(std::to_string(count()) + " " + what + ", were " + std::to_string(before));
-    }
-
     TempDir dir_;
     const fs::path out_ = dir_ / "out";
     const fs::path source_ = dir_ / "game.db";
@@ -488,7 +467,7 @@ private:
     std::array<std::atomic<Record *>, slot_count> slots_{};
     std::atomic<int> shutdowns_{0};
     std::atomic<std::uint64_t> made_{0};
-    std::size_t descriptors_ = 0, descriptors_everywhere_ = 0, threads_ = 0;
+    std::optional<Footprint> used_;
 
     std::mutex mutex_;  // of what follows
     std::deque<std::unique_ptr<Record>> records_;

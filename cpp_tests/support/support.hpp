@@ -104,14 +104,44 @@ inline std::vector<std::string> list_dir(const fs::path &directory) {
 
 // -------------------------------------------------------------------------------------------------- this process
 
-/// Descriptors of the calling thread's table, as a program sees its own leaks.
-inline std::size_t count_fds() {
-    std::size_t count = 0;
-    for (const auto &entry : fs::directory_iterator("/proc/thread-self/fd")) {
-        (void)entry;
-        ++count;
+/// A descriptor, as a listing of its table shows it: its number, and what it is open to.
+using Descriptors = std::vector<std::pair<std::string, fs::path>>;
+
+/// A thread's table of descriptors, by its directory in /proc; without what listing tables opens.
+inline Descriptors descriptors(const fs::path &thread = "/proc/thread-self") {
+    const auto is_listing = [](const fs::path &target) {
+        return target.string().rfind("/proc/", 0) == 0 && (target.filename() == "fd" || target.filename() == "task");
+    };
+    Descriptors table;
+    std::error_code gone;  // threads and descriptors may go while they are listed
+    for (fs::directory_iterator fd(thread / "fd", gone), end; !gone && fd != end; fd.increment(gone)) {
+        auto target = fs::read_symlink(fd->path(), gone);
+        if (!gone && !is_listing(target)) table.emplace_back(fd->path().filename().string(), std::move(target));
     }
-    return count - 1;  // the directory's own
+    std::sort(table.begin(), table.end());
+    return table;
+}
+
+/// How many of them are open to something below a directory.
+inline std::size_t count_below(const Descriptors &table, const fs::path &directory) {
+    return static_cast<std::size_t>(std::count_if(table.begin(), table.end(), [&](const auto &descriptor) {
+        return descriptor.second.string().rfind(directory.string(), 0) == 0;
+    }));
+}
+
+/// Descriptors of the calling thread's table that are open to something below a directory, as a program sees its own leaks.
+inline std::size_t count_fds(const fs::path &below = "") { return count_below(descriptors(), below); }
+
+/// The same of every table in this process: the host's and the one that the library's I/O threads share. Threads with the
+/// same table show the same listing, which counts once. Only meaningful while the library is idle.
+inline std::size_t count_fds_everywhere(const fs::path &below = "") {
+    std::set<Descriptors> tables;
+    std::error_code gone;
+    for (fs::directory_iterator task("/proc/self/task", gone), end; !gone && task != end; task.increment(gone))
+        tables.insert(descriptors(task->path()));
+    std::size_t count = 0;
+    for (const auto &table : tables) count += count_below(table, below);
+    return count;
 }
 
 inline std::size_t count_threads() {
@@ -119,26 +149,34 @@ inline std::size_t count_threads() {
     return static_cast<std::size_t>(std::distance(fs::begin(tasks), fs::end(tasks)));
 }
 
-/// Descriptors of every table in this process: the host's and the one that the library's I/O threads share. Threads
-/// with the same table show the same listing, which counts once. Only meaningful while the library is idle.
-inline std::size_t count_fds_everywhere() {
-    std::set<std::vector<std::string>> tables;
-    std::error_code gone;  // threads and descriptors may go while they are listed
-    for (fs::directory_iterator task("/proc/self/task", gone), end; task != end; task.increment(gone)) {
-        std::vector<std::string> table;
-        for (fs::directory_iterator fd(task->path() / "fd", gone), last; !gone && fd != last; fd.increment(gone)) {
-            const auto target = fs::read_symlink(fd->path(), gone).string();
-            if (gone || target.rfind("/proc/", 0) == 0) continue;  // what this function itself has open
-            table.push_back(fd->path().filename().string() + " " + target);
-        }
-        std::sort(table.begin(), table.end());
-        tables.insert(std::move(table));
-        gone.clear();
+/// What this process uses while the library is idle, to be compared later. All that its jobs open is below one directory.
+class Footprint {
+public:
+    /// As it is once the library has closed what its jobs had open, which it may do a little after they have ended.
+    explicit Footprint(const fs::path &directory) {
+        const auto real = fs::canonical(directory);  // as /proc has it
+        if (!wait_until([&] { return count_fds_everywhere(real) == count_fds(real); }))
+            fail("the library keeps descriptors open below " + directory.string());
+        host_fds_ = count_fds();
+        all_fds_ = count_fds_everywhere();
+        threads_ = count_threads();
     }
-    std::size_t count = 0;
-    for (const auto &table : tables) count += table.size();
-    return count;
-}
+
+    /// What differs, "" if nothing does any more before the deadline. A thread of which somebody has seen the end may still
+    /// have been listed when they were counted; more than then is a leak.
+    std::string difference(std::chrono::milliseconds deadline = std::chrono::seconds(60)) const {
+        const auto as_before = [&] {
+            return count_fds() == host_fds_ && count_fds_everywhere() == all_fds_ && count_threads() <= threads_;
+        };
+        if (wait_until(as_before, deadline)) return "";
+        return "descriptors of the host " + std::to_string(count_fds()) + ", were " + std::to_string(host_fds_) +
+               "; of all " + std::to_string(count_fds_everywhere()) + ", were " + std::to_string(all_fds_) +
+               "; threads " + std::to_string(count_threads()) + ", were " + std::to_string(threads_);
+    }
+
+private:
+    std::size_t host_fds_ = 0, all_fds_ = 0, threads_ = 0;
+};
 
 // --------------------------------------------------------------------------------------------------- other programs
 
