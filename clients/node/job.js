@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { AbortError, CallbackError, CancelledError, InvalidHandleError, TIMED_OUT, failure } from './errors.js';
-import { SLICE_MS, make, open } from './native.js';
+import { SLICE_MS, expectOk, make, open } from './native.js';
 import { uint64 } from './options.js';
 import { toProgress, toResult } from './values.js';
 
@@ -156,7 +156,7 @@ export class Job extends EventEmitter {
   setRate(bytesPerSecond) {
     this.#open('setRate');
     uint64('setRate', bytesPerSecond);
-    if (!this.#ended) open().setRate(this.#handle, bytesPerSecond);
+    if (!this.#ended) expectOk('Job.setRate', open().setRate(this.#handle, bytesPerSecond));
   }
 
   /** Cancels the job if it has not ended, and waits until it has. */

@@ -1,6 +1,6 @@
-import { AbortError, TIMED_OUT, failure } from './errors.js';
+import { AbortError, TIMED_OUT } from './errors.js';
 import { Job } from './job.js';
-import { SLICE_MS, check, checkAsync, decodeJobs, jobInfoSize, make, open } from './native.js';
+import { SLICE_MS, check, checkAsync, decodeJobs, expectOk, jobInfoSize, make, open } from './native.js';
 import { time, toNative, toPath, wrong } from './options.js';
 import { toArchiveInfo, toJobInfo } from './values.js';
 
@@ -69,8 +69,7 @@ export function jobs() {
     const memory = Buffer.alloc(capacity * jobInfoSize);
     memory.writeUInt32LE(jobInfoSize);
     const count = [0];
-    const status = open().jobs(memory, capacity, count);
-    if (status !== 0) throw failure({ status });
+    expectOk('jobs', open().jobs(memory, capacity, count));
     const found = Number(count[0]);
     if (found <= capacity) return decodeJobs(memory, capacity).slice(0, found).map(toJobInfo);
     capacity = found * 2;
@@ -89,8 +88,7 @@ export async function shutdown() {
     const status = await new Promise((resolve, reject) =>
       open().shutdown.async(SLICE_MS, (broken, value) => (broken ? reject(broken) : resolve(value))),
     );
-    if (status === 0) return;
-    if (status !== TIMED_OUT) throw failure({ status });
+    if (status !== TIMED_OUT) return expectOk('shutdown', status);
   }
 }
 

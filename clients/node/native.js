@@ -106,6 +106,7 @@ const signatures = {
   jobs: ['lb_backup_jobs', ['void *', 'size_t', out('size_t')]],
   configure: ['lb_configure', [into('lb_config'), both('lb_error')]],
   shutdown: ['lb_shutdown', ['uint32_t']],
+  statusMessage: ['lb_status_message', ['int32_t'], string],
   version: ['lb_version', [], string],
   abiVersion: ['lb_abi_version', [], 'uint32_t'],
 };
@@ -150,7 +151,12 @@ export function check(call) {
   if (status !== 0) throw failure({ ...error, status });
 }
 
-/** The same on a thread of libuv's pool. */
+/** Looks at what a function has given that takes no lb_error; `what` was called to the caller. */
+export function expectOk(what, status) {
+  if (status !== 0) throw failure({ status, message: `${what}: ${open().statusMessage(status)}` });
+}
+
+/** The same as check() on a thread of libuv's pool. */
 export function checkAsync(native, ...args) {
   const error = make('lb_error');
   return new Promise((resolve, reject) => {

@@ -12,7 +12,7 @@ import { Worker } from 'node:worker_threads';
 import koffi from 'koffi';
 import * as lb from 'lb_backup';
 import { failure } from '../errors.js';
-import { make } from '../native.js';
+import { expectOk, make } from '../native.js';
 import { toArchiveInfo, toProgress, toResult } from '../values.js';
 import { ROWS, content, held, left, newHost } from './host.js';
 
@@ -105,7 +105,10 @@ test('each status is an error of its own', async (t) => {
   for (const [, code, status] of header.matchAll(/^    (LB_STATUS_\w+) = (\d+),/gm)) {
     const mine = classes.map((type) => new type('')).filter((error) => error.code === code);
     assert.deepEqual(mine.map((error) => error.status), status === '0' ? [] : [Number(status)], code);
+    if (status === '0') expectOk('jobs', 0);
+    else assert.throws(() => expectOk('jobs', Number(status)), { code, message: /^jobs: (?!unknown)[a-z].*[a-z]$/ });
   }
+  assert.throws(() => expectOk('jobs', 99), { code: 'LB_STATUS_UNKNOWN', message: 'jobs: unknown status' });
 
   const host = newHost(t, 'DELETE');
   const [words, archive, damaged] = ['words', 'whole.db.zst', 'damaged.db.zst'].map((name) => host.beside(name));

@@ -416,6 +416,7 @@ final class ClientTest {
                 check(e.status() == Status.CANCELLED && e.getSuppressed()[0] == thrown, e);
             }
             var inCallback = new ArrayList<Status>();
+            var messages = new ArrayList<String>();
             LbBackup.backup(source(), at("another.db"), new BackupOptions().onProgress(p -> {
                 if (p.state() == Progress.State.SUCCEEDED) {
                     try (Job other = LbBackup.startBackup(source(), at("waited.db"), slow())) {
@@ -431,6 +432,7 @@ final class ClientTest {
                             waits.run();
                         } catch (LbException e) {
                             inCallback.add(e.status());
+                            messages.add(e.getMessage());
                         } catch (Exception e) {
                             throw new AssertionError(e);
                         }
@@ -438,6 +440,9 @@ final class ClientTest {
                 }
             }));
             equal(inCallback, List.of(Status.WOULD_DEADLOCK, Status.WOULD_DEADLOCK, Status.WOULD_DEADLOCK));
+            String prefix = "the library cannot be shut down: ";
+            check(messages.get(1).startsWith(prefix) && messages.get(1).length() > prefix.length(), messages);
+            check(!messages.get(1).contains("unknown"), messages);
             check(!Files.exists(at("inner.db")), "a backup that cannot be waited for was started");
         }
     }

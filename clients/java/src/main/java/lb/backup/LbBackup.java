@@ -116,9 +116,9 @@ public final class LbBackup {
                 MemorySegment array = arena.allocate(struct.size * capacity, 8);
                 struct.set(array, "struct_size", (int) struct.size);
                 MemorySegment count = arena.allocate(JAVA_LONG);
-                Status status = Status.of(Native.jobs(array, capacity, count));
-                if (status != Status.OK) {
-                    throw new LbException(status, "the jobs cannot be listed: " + status);
+                int status = Native.jobs(array, capacity, count);
+                if (status != 0) {
+                    throw LbException.of(status, "the jobs cannot be listed");
                 }
                 long jobs = count.get(JAVA_LONG, 0);
                 if (jobs <= capacity) {
@@ -146,11 +146,12 @@ public final class LbBackup {
      * @throws LbException WOULD_DEADLOCK in a callback
      */
     public static boolean shutdown(Duration timeout) throws LbException {
-        Status status = Status.of(Native.shutdown(JobOptions.milliseconds("shutdown", timeout)));
-        if (status != Status.OK && status != Status.TIMED_OUT) {
-            throw new LbException(status, "the library cannot be shut down: " + status);
-        }
-        return status == Status.OK;
+        int status = Native.shutdown(JobOptions.milliseconds("shutdown", timeout));
+        return switch (Status.of(status)) {
+            case OK -> true;
+            case TIMED_OUT -> false;
+            default -> throw LbException.of(status, "the library cannot be shut down");
+        };
     }
 
     /**

@@ -37,6 +37,11 @@ public final class LbException extends IOException {
         }
     }
 
+    /** For the functions that fill no lb_error. */
+    static LbException of(int status, String operation) {
+        return new LbException(Status.of(status), operation + ": " + Native.statusMessage(status));
+    }
+
     static LbException of(Status status, MemorySegment error) {
         Struct struct = Native.ERROR;
         return new LbException(status, struct.getInt(error, "sqlite_code"), struct.getInt(error, "sys_errno"),

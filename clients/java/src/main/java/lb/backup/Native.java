@@ -248,15 +248,32 @@ final class Native {
         }
     }
 
+    private static final class StatusMessage {
+        static final MethodHandle FUNCTION = link("lb_status_message", ADDRESS, JAVA_INT);
+    }
+
+    static String statusMessage(int status) {
+        try {
+            return text((MemorySegment) StatusMessage.FUNCTION.invokeExact(status));
+        } catch (Throwable thrown) {
+            throw unexpected(thrown);
+        }
+    }
+
     private static final class Version {
         static final MethodHandle FUNCTION = link("lb_version", ADDRESS);
     }
 
     static String version() {
         try {
-            return ((MemorySegment) Version.FUNCTION.invokeExact()).reinterpret(Long.MAX_VALUE).getString(0);
+            return text((MemorySegment) Version.FUNCTION.invokeExact());
         } catch (Throwable thrown) {
             throw unexpected(thrown);
         }
+    }
+
+    /** What a static text of the library says. */
+    private static String text(MemorySegment text) {
+        return text.reinterpret(Long.MAX_VALUE).getString(0);
     }
 }
