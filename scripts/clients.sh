@@ -18,7 +18,7 @@ at_least() { # at_least VERSION MINIMUM
 # Prints what is missing for a language.
 lacks() {
     case $1 in
-        go) at_least "$(go env GOVERSION 2>/dev/null | tr -d go)" 1.21 || echo "Go 1.21 or newer" ;;
+        go) at_least "$(go env GOVERSION 2>/dev/null | tr -d go)" 1.26 || echo "Go 1.26 or newer" ;;
         java) bash clients/java/jdk.sh >/dev/null && command -v mvn >/dev/null || echo "JDK 22 or newer, with Maven" ;;
         node) at_least "$(node --version 2>/dev/null | tr -d v)" 20 && command -v npm >/dev/null || echo "Node 20 or newer, with npm" ;;
         python) python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || echo "Python 3.9 or newer" ;;

@@ -21,7 +21,7 @@ case ${1:-} in
         ;;
 esac
 minutes=${2:-20}
-[[ $minutes =~ ^[0-9]+$ ]] || fail "MINUTES is '$minutes', not a number"
+[[ $minutes =~ ^[1-9][0-9]*$ ]] || fail "MINUTES is '$minutes', not a positive number"
 
 command -v cargo >/dev/null || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 cargo +nightly --version >/dev/null 2>&1 || fail "there is no nightly Rust: rustup toolchain install nightly"
@@ -38,7 +38,9 @@ if [[ -z ${TMPDIR:-} && -d /dev/shm ]]; then
 fi
 TMPDIR=$(mktemp -d "$parent/lb_backup-fuzz.XXXXXX")
 export TMPDIR
-trap 'rm -rf "$TMPDIR"' EXIT
+pids=()
+trap '[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null; rm -rf "$TMPDIR"' EXIT
+trap 'exit 1' INT TERM HUP
 
 # Threads that never end hold what they hold; the limit of memory finds what grows. Freed memory is kept for a while, to
 # see who uses it, but little of it, or it would make up most of that limit.
@@ -48,7 +50,6 @@ export ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=16
 # them: four jobs at a time, of which none has more than one such window.
 limits=(-malloc_limit_mb=160 -rss_limit_mb=768 -timeout=60)
 
-pids=()
 for target in "${targets[@]}"; do
     corpus=build/fuzz/corpus/$target
     finds=build/fuzz/finds/$target

@@ -4,6 +4,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+rounds=${1:-1000}
+seed=${2:-1}
+[[ $rounds =~ ^[1-9][0-9]*$ && $seed =~ ^[0-9]+$ ]] || {
+    echo "usage: scripts/kills.sh [ROUNDS] [SEED] [OPTION...]" >&2
+    exit 2
+}
 command -v cargo >/dev/null || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 target_dir=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 cmake --preset release -DLB_BACKUP_CARGO_TARGET_DIR="$target_dir"
@@ -15,4 +21,4 @@ if [[ -z ${TMPDIR:-} && -d /dev/shm ]]; then
 fi
 programs=build/release/cpp_tests/kills
 exec "$programs/lb_kills" "$programs/lb_kills_host" "$programs/lb_kills_host_hooks" \
-    --rounds "${1:-1000}" --seed "${2:-1}" "${@:3}"
+    --rounds "$rounds" --seed "$seed" "${@:3}"

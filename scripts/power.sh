@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every power loss of cpp_tests/power: some minutes. Options are handed on; see docs/POWER.md.
+# Every power loss of cpp_tests/power: two minutes. Options are handed on; see docs/POWER.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-[[ ${1:-} =~ ^[0-9]+([.][0-9]+)?$ ]] || {
+[[ ${1:-} =~ ^[0-9]+([.][0-9]+)?$ && ${1:-} =~ [1-9] && ${2:-1} =~ ^[0-9]+$ ]] || {
     echo "usage: scripts/soak.sh MINUTES [SEED]" >&2
     exit 2
 }

@@ -6,6 +6,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 backups=${1:-1000}
 seed=${2:-1}
+[[ $backups =~ ^([2-9]|[1-9][0-9]+)$ && $seed =~ ^[0-9]+$ ]] || {
+    echo "usage: scripts/torture.sh [BACKUPS, at least 2] [SEED]" >&2
+    exit 2
+}
 command -v cargo >/dev/null || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 target_dir=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 cmake --preset release -DLB_BACKUP_CARGO_TARGET_DIR="$target_dir"

@@ -127,6 +127,8 @@ struct Shared {
     std::size_t plan;
     unsigned long k;
     char what[600];
+    // The scene is set.
+    bool begun;
     // So far.
     std::array<Tally, FAULTS_CLASSES> tally;
     unsigned long complaints;
@@ -149,6 +151,7 @@ std::string scene_in_work;
 Shared *shared = nullptr;
 
 constexpr unsigned hanging_seconds = 100;
+constexpr int leaked = 2;  // the exit code of a worker that goes no further with what it has leaked
 
 void on_hanging(int) {
     dprintf(STDOUT_FILENO, "%s: %s: hangs\n", scene_in_work.c_str(), shared->what);
@@ -160,7 +163,7 @@ public:
     Walk(const Named &named, const Asked &asked) : asked_(asked), scene_(named.make()) {
         once("the first run");
         once("the second run");
-        remember();
+        used_.emplace(scene_->directory());
     }
 
     /// From where an earlier worker has died.
@@ -242,10 +245,12 @@ private:
 
     void check(const Plan &plan, const lb_result &outcome) {
         // What could not be removed stays until a later job sweeps it; a directory is swept once a second.
-        if (plan.failing == FAULTS_UNLINK && scene_->has_hidden_files()) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(1100));
-            scene_->sweep();
-        }
+        if (plan.failing == FAULTS_UNLINK)
+            wait_until([&] {
+                if (!scene_->has_hidden_files()) return true;
+                scene_->sweep();
+                return false;
+            });
         scene_->check(outcome, plan.lasting || plan.failing == FAULTS_UNLINK);
     }
 
@@ -266,13 +271,11 @@ private:
         ++shared->complaints;
     }
 
-    void remember() { used_.emplace(scene_->directory()); }
-
     void check_leaks() {
         const auto difference = used_->difference(std::chrono::seconds(5));
         if (difference.empty()) return;
-        remember();
-        fail(difference);
+        complain("leaked", difference);
+        ::_exit(leaked);
     }
 
     const Asked &asked_;
@@ -284,9 +287,11 @@ private:
 
 // ---------------------------------------------------------------------------------------------------------- workers
 
-/// A process of its own: the library's threads die with it. False if it has not come to its end.
+/// A process of its own: the library's threads die with it. False if there is more for another one, after the fault that it
+/// was at.
 bool work(const Named &named, const Asked &asked, const Choice &from) {
     std::fflush(nullptr);
+    shared->begun = false;
     const pid_t child = ::fork();
     if (child < 0) fail_errno("fork");
     if (child == 0) {
@@ -294,6 +299,7 @@ bool work(const Named &named, const Asked &asked, const Choice &from) {
         ::signal(SIGALRM, on_hanging);
         try {
             Walk walk(named, asked);
+            shared->begun = true;
             if (asked.sample > 0)
                 walk.sample(from.k);
             else
@@ -308,10 +314,16 @@ bool work(const Named &named, const Asked &asked, const Choice &from) {
     }
     int status = 0;
     if (::waitpid(child, &status, 0) != child) fail_errno("waitpid");
-    if (WIFEXITED(status)) return true;
+    if (WIFEXITED(status)) {
+        if (WEXITSTATUS(status) != 0 && shared->complaints == 0) {
+            std::printf("%s: %s: the worker left with %d\n", named.name, shared->what, WEXITSTATUS(status));
+            ++shared->complaints;
+        }
+        return WEXITSTATUS(status) != leaked;
+    }
     std::printf("%s: %s: killed by signal %d\n", named.name, shared->what, WTERMSIG(status));
     ++shared->complaints;
-    return false;
+    return !shared->begun;
 }
 
 void walk(const Named &named, const Asked &asked) {

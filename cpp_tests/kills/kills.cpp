@@ -276,14 +276,12 @@ private:
                       (record->what == 'e' && round_.moment != at_a_share);
         }
         host.kill();
-        while (!host.has_ended())
-            if (const auto record = host.next(patience)) listen(*record);
+        host.rest(patience, listen);
         if (const int code = host.wait(); code != 128 + SIGKILL)
             fail("the host ended by itself: " + std::to_string(code));
         if (outsider) {
             outsider->let_end();
-            while (!outsider->has_ended())
-                if (const auto record = outsider->next(patience)) acknowledged_.add({record->a, record->b});
+            outsider->rest(patience, [&](const Record &record) { acknowledged_.add({record.a, record.b}); });
             if (outsider->wait() != 0) fail("the outsider failed");
         }
         return has_ended;
@@ -396,10 +394,10 @@ private:
         wanted.insert("next.db");
         HostProcess host(command("backup", is_restore_onto() ? dest() : source(), out_ / "next.db", "-"), hooks());
         host.let_end();
-        while (!host.has_ended())
-            if (const auto record = host.next(patience))
-                if (record->what == 'e' && record->a != LB_STATUS_OK)
-                    fail(std::string("the next backup: ") + lb_status_name(lb_status(record->a)));
+        host.rest(patience, [](const Record &record) {
+            if (record.what == 'e' && record.a != LB_STATUS_OK)
+                fail(std::string("the next backup: ") + lb_status_name(lb_status(record.a)));
+        });
         if (host.wait() != 0) fail("the next host fails");
         numbered::whole(out_ / "next.db", scratch_);
         // The library never takes a log away, which might be the host's: an ordinary last connection does.
@@ -492,6 +490,7 @@ int main(int argc, char **argv) {
                     fail("there is no " + option);
             }
         }
+        if (asked.rounds < 1) fail("--rounds is less than 1");
         asked.host = programs.at(0);
         asked.host_with_hooks = programs.at(1);
         return Kills(asked).run() ? 0 : 1;

@@ -33,7 +33,7 @@ protected:
             mount_small(out, 8 << 20);
             // What a process has used before is not taken back: its parent's, too.
             if (::prctl(PR_SET_DUMPABLE, 1) != 0) fail_errno("prctl");
-            std::ofstream("/proc/self/clear_refs") << "5";
+            write_file("/proc/self/clear_refs", "5");
             expect_ok(backup(source, out / "sound.db"));
             fs::remove(out / "sound.db");
             const auto before = peak_bytes();

@@ -82,7 +82,7 @@ bool has_list(const fs::path &path) { return ::getxattr(path.c_str(), "system.po
 
 /// The bits of such a file show what any of the list may do, not what its group may.
 TEST_F(Readers, of_a_source_with_an_access_list_are_not_its_group) {
-    if (!give_list(source, "system.posix_acl_access")) return;
+    if (!give_list(source, "system.posix_acl_access")) GTEST_SKIP() << "this file system has no access lists";
     ASSERT_EQ(mode_of(source), 0660U);
     for (const auto &file : everything_written()) EXPECT_EQ(mode_of(file), 0600U) << file;
 }
@@ -90,7 +90,7 @@ TEST_F(Readers, of_a_source_with_an_access_list_are_not_its_group) {
 TEST_F(Readers, are_none_of_the_default_list_of_the_directory) {
     ASSERT_EQ(::chmod(source.c_str(), 0640), 0);
     ASSERT_EQ(::chmod((dir / "other.db").c_str(), 0640), 0);
-    if (!give_list(out, "system.posix_acl_default")) return;
+    if (!give_list(out, "system.posix_acl_default")) GTEST_SKIP() << "this file system has no access lists";
     for (const auto &file : everything_written()) {
         EXPECT_FALSE(has_list(file)) << file;
         EXPECT_EQ(mode_of(file) & ~mode_t{0640}, 0U) << file;

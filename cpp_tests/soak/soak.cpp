@@ -72,8 +72,7 @@ public:
         }
         // Nobody has died of it.
         watched_->let_end();
-        while (!watched_->has_ended())
-            if (const auto record = watched_->next(patience)) listen(*record);
+        watched_->rest(patience, [&](const Record &record) { listen(record); });
         if (watched_->wait() != 0) complain("the host that nobody killed has failed");
         return summary();
     }
@@ -135,8 +134,7 @@ private:
 
     void kill() {
         killed_->kill();
-        while (!killed_->has_ended())
-            if (const auto record = killed_->next(patience)) listen(*record, true);
+        killed_->rest(patience, [&](const Record &record) { listen(record, true); });
         killed_->wait();
         killed_.reset();
         ++kills_;
@@ -251,7 +249,7 @@ private:
         for (const auto &directory : {places_.backups, places_.restored, places_.database[live].parent_path()}) {
             HostProcess host({asked_.sweeping_host, "backup", places_.database[game], directory / "sweep.db", "-"});
             host.let_end();
-            while (!host.has_ended()) host.next(patience);
+            host.rest(patience, [](const Record &) {});
             if (host.wait() != 0) fail("the sweeping host fails");
             numbered::whole(directory / "sweep.db", scratch_);
             fs::remove(directory / "sweep.db");
@@ -380,6 +378,7 @@ int main(int argc, char **argv) {
             else
                 fail("there is no " + option);
         }
+        if (asked.turns < 1 && asked.minutes <= 0) fail("neither --turns nor --minutes asks for anything");
         return Soak(asked).run() ? 0 : 1;
     } catch (const std::exception &error) {
         std::fflush(stdout);

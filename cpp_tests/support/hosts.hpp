@@ -80,6 +80,15 @@ public:
     }
     /// All that it has told, and no more will come.
     bool has_ended() const { return has_ended_; }
+    /// What it tells until it has ended; `patience` is against hanging only.
+    template <class Listen> void rest(std::chrono::nanoseconds patience, Listen listen) {
+        while (!has_ended_) {
+            if (const auto record = next(patience))
+                listen(*record);
+            else if (!has_ended_)
+                fail("a host hangs");
+        }
+    }
 
     void ask(char what) {
         if (::write(to_, &what, 1) != 1) fail_errno("a host cannot be asked");
