@@ -347,6 +347,10 @@ impl Image for Live {
         }
     }
 
+    fn check(&self) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), Snapshot::check_wal_growth)
+    }
+
     fn finish(&mut self, report: &mut Report) -> Result<()> {
         match self.0.take() {
             Some(snapshot) => release(snapshot, report),
@@ -357,6 +361,7 @@ impl Image for Live {
 
 fn release(snapshot: Snapshot, report: &mut Report) -> Result<()> {
     report.wal_growth = snapshot.wal_growth()?;
+    snapshot.check_wal_growth()?;
     report.source_lock = snapshot.finish()?;
     Ok(())
 }

@@ -194,6 +194,44 @@ TEST_P(WalLimit, lets_a_backup_be_while_the_log_stays_below_it) {
     fs::remove(dest);
 }
 
+/// So slow that its next step would be tomorrow.
+TEST_P(WalLimit, ends_a_backup_that_only_waits_for_its_rate) {
+    auto limited = throttled();
+    limited.max_bytes_per_second = 1;
+    limited.wal_limit_bytes = 1 << 20;
+    {
+        Db host(source);
+        auto job = Job::start(source, dest, limited);
+        ASSERT_TRUE(wait_until_half_way(job));
+        for (int i = 0; i < 20; ++i)
+            host.exec("INSERT INTO moves(game, dice, bid) VALUES (1, randomblob(65536), 'five sixes')");
+        expect_failed(job.join(), LB_STATUS_WAL_LIMIT, source.string());
+        EXPECT_EQ(host.text("PRAGMA wal_checkpoint(TRUNCATE)"), "0") << "the log can be reset at once";
+    }
+    EXPECT_EQ(integrity_check(source), "ok");
+}
+
+TEST_P(WalLimit, pins_no_log_for_a_rate_once_all_is_read) {
+    const auto small = dir / "small.db";
+    DatabaseOptions wanted;
+    wanted.rows = 10;
+    wanted.bytes = 10'000;
+    make_database(small, wanted);
+    {
+        Db host(small);
+        host.exec("UPDATE players SET rating = rating + 1");
+        auto slow = throttled();
+        slow.max_bytes_per_second = 1;
+        auto job = Job::start(small, dest, slow);
+        ASSERT_TRUE(wait_until_half_way(job));
+        EXPECT_TRUE(wait_until([&] { return host.text("PRAGMA wal_checkpoint(TRUNCATE)") == "0"; }));
+        EXPECT_EQ(job.wait(0), LB_STATUS_TIMED_OUT) << "its rate keeps it from ending";
+        EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
+        expect_ok(job.join());
+    }
+    fs::remove(dest);
+}
+
 INSTANTIATE_TEST_SUITE_P(Formats, WalLimit, both_formats(), name_of_format);
 
 // ------------------------------------------------------------------------------------------------------------ queue

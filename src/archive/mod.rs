@@ -57,6 +57,10 @@ pub enum Encoding {
 pub trait Image {
     /// Fills `buffer` with whole pages, beginning with the page at `offset`.
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> Result<()>;
+    /// Looks whether more may be read, ten times a second while nothing is.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
     /// Everything was read.
     fn finish(&mut self, report: &mut Report) -> Result<()>;
 }

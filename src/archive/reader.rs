@@ -83,11 +83,17 @@ impl<'a> Reader<'a> {
                 self.read(u64::from(bytes) - first.len() as u64, &first, report)?
             }
         };
-        if self.offset == self.plan.image_bytes() {
+        self.finish_at_end(report)?;
+        Ok(Some(chunk))
+    }
+
+    /// Lets the image go as soon as all of it is read.
+    fn finish_at_end(&mut self, report: &mut Report) -> Result<()> {
+        if !self.at_end && self.offset == self.plan.image_bytes() {
             self.image.finish(report)?;
             self.at_end = true;
         }
-        Ok(Some(chunk))
+        Ok(())
     }
 
     fn chunk_bytes_by(&self, first: &[u8], took: Duration) -> u32 {
@@ -115,8 +121,12 @@ impl<'a> Reader<'a> {
             self.image.read(self.offset, step)?;
             self.pace.took(step.len(), clock.lap(&mut report.reading));
             self.offset += step.len() as u64;
+            // Before the wait: nobody is to wait for a snapshot, or to keep a log for one, that is not read any more.
+            self.finish_at_end(report)?;
             if self.plan.throttled {
-                self.throttle.pay(step.len() as u64, &self.context.job.control)?;
+                let (image, at_end) = (&self.image, self.at_end);
+                let watch = || if at_end { Ok(()) } else { image.check() };
+                self.throttle.pay_watching(step.len() as u64, &self.context.job.control, watch)?;
                 clock.lap(&mut report.waiting);
             }
             rest = after;

@@ -290,7 +290,8 @@ impl Snapshot {
         }
     }
 
-    fn check_wal_growth(&self) -> Result<()> {
+    /// An error once the log has grown by more than `wal_limit`.
+    pub fn check_wal_growth(&self) -> Result<()> {
         if self.wal_limit == 0 {
             return Ok(());
         }
