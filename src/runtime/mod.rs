@@ -140,9 +140,11 @@ enum State {
 struct Global {
     config: Option<Config>,
     state: State,
+    /// Those whose start has failed, until their threads have ended.
+    failed: Vec<Arc<Runtime>>,
 }
 
-static GLOBAL: Mutex<Global> = Mutex::new(Global { config: None, state: State::Idle });
+static GLOBAL: Mutex<Global> = Mutex::new(Global { config: None, state: State::Idle, failed: Vec::new() });
 
 /// Sets the configuration for the next start.
 pub fn configure(config: Config) -> Result<()> {
@@ -191,8 +193,18 @@ fn running() -> Result<Arc<Runtime>> {
         State::ShuttingDown(_) => Err(Error::new(Status::ShutDown, "the library is shutting down")),
         State::Idle => {
             let config = global.config.clone().unwrap_or_default();
-            let runtime = Arc::new(Runtime::start(&config)?);
-            global.state = State::Running(Arc::clone(&runtime));
+            let (runtime, started) = Runtime::start(&config)?;
+            let runtime = Arc::new(runtime);
+            match started {
+                Ok(()) => global.state = State::Running(Arc::clone(&runtime)),
+                // Nobody waits for its threads here: the host's log function may be running, and want this lock.
+                Err(error) => {
+                    runtime.shared.callbacks.close();
+                    global.failed.retain(|earlier| !earlier.has_ended());
+                    global.failed.push(runtime);
+                    return Err(error);
+                }
+            }
             Ok(runtime)
         }
     }
@@ -212,32 +224,30 @@ pub fn cancel(job: &Arc<Job>) {
 
 /// Cancels every job and joins every thread. False if `deadline` came first; the threads go on ending.
 pub fn shutdown(deadline: Option<Instant>) -> bool {
-    let runtime = {
+    let ending = {
         let mut global = GLOBAL.lock();
+        let mut ending = global.failed.clone();
         match &global.state {
-            State::Idle => return true,
-            State::ShuttingDown(runtime) => Arc::clone(runtime),
+            State::Idle => {}
+            State::ShuttingDown(runtime) => ending.push(Arc::clone(runtime)),
             State::Running(runtime) => {
                 let runtime = Arc::clone(runtime);
                 global.state = State::ShuttingDown(Arc::clone(&runtime));
-                runtime
+                ending.push(runtime);
             }
         }
+        ending
     };
-    runtime.shared.close();
-    if !runtime.shared.io_side_gone.wait(deadline) {
-        return false;
+    for runtime in &ending {
+        runtime.shared.close();
     }
-    runtime.shared.callbacks.close();
-    if !runtime.shared.host_side_gone.wait(deadline) {
+    if !ending.iter().all(|runtime| runtime.join(deadline)) {
         return false;
-    }
-    for thread in runtime.threads.lock().drain(..) {
-        // Its body has returned; what remains is the thread's own exit. A panic was reported when it happened.
-        let _ = thread.join();
     }
     let mut global = GLOBAL.lock();
-    if matches!(&global.state, State::ShuttingDown(other) if Arc::ptr_eq(other, &runtime)) {
+    let is_gone = |runtime: &Arc<Runtime>| ending.iter().any(|other| Arc::ptr_eq(other, runtime));
+    global.failed.retain(|runtime| !is_gone(runtime));
+    if matches!(&global.state, State::ShuttingDown(runtime) if is_gone(runtime)) {
         global.state = State::Idle;
     }
     true
@@ -300,8 +310,9 @@ impl Shared {
 }
 
 impl Runtime {
-    /// Called on the host side. The threads inherit that side, until the root leaves it.
-    fn start(config: &Config) -> Result<Runtime> {
+    /// Called on the host side. The threads inherit that side, until the root leaves it. Once there are threads, they come
+    /// with what has become of the start.
+    fn start(config: &Config) -> Result<(Runtime, Result<()>)> {
         fork::arm()?;
         let shared = Arc::new(Shared {
             queue: Queue::new(config.queue_length, config.max_concurrent_jobs),
@@ -337,18 +348,30 @@ impl Runtime {
             vec![callback_thread, root]
         };
         let runtime = Runtime { shared, threads: Mutex::new(threads) };
-        match runtime.greet_root(proof, &to_root, &from_root) {
-            Ok(()) => Ok(runtime),
-            Err(error) => {
-                // Without this end of the channel the root gives up.
-                drop(to_root);
-                runtime.shared.callbacks.close();
-                for thread in runtime.threads.lock().drain(..) {
-                    let _ = thread.join();
-                }
-                Err(error)
-            }
+        // Without this end of the channel the root gives up.
+        let started = runtime.greet_root(proof, &to_root, &from_root);
+        Ok((runtime, started))
+    }
+
+    /// True if nothing of it goes on but the threads' own exit.
+    fn has_ended(&self) -> bool {
+        self.shared.io_side_gone.is_set() && self.shared.host_side_gone.is_set()
+    }
+
+    /// Waits for every thread, the callback thread at last. False if `deadline` came first.
+    fn join(&self, deadline: Option<Instant>) -> bool {
+        if !self.shared.io_side_gone.wait(deadline) {
+            return false;
         }
+        self.shared.callbacks.close();
+        if !self.shared.host_side_gone.wait(deadline) {
+            return false;
+        }
+        for thread in self.threads.lock().drain(..) {
+            // Its body has returned; what remains is the thread's own exit. A panic was reported when it happened.
+            let _ = thread.join();
+        }
+        true
     }
 
     /// The host side's half of the start: the root isolates itself, the proof is concluded, the pool is started.
@@ -444,6 +467,10 @@ impl Flag {
     fn set(&self) {
         *self.set.lock() = true;
         self.changed.notify_all();
+    }
+
+    fn is_set(&self) -> bool {
+        *self.set.lock()
     }
 
     /// False if `deadline` came first.

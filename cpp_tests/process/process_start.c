@@ -1,0 +1,74 @@
+/*
+ * A start that fails: the system refuses the library a priority, which it logs, and then a thread.
+ *
+ *   process_start SCENARIO
+ *
+ * This program's setpriority and pthread_create come before the C library's.
+ */
+#include "support/jobs.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+enum { REFUSED_THREAD = 5 }; /* one of the pool: the callback thread, the root and others are there */
+
+static atomic_bool armed, is_logging;
+static atomic_int threads;
+static atomic_int asked_in_log = -1;
+
+int setpriority(__priority_which_t which, id_t who, int priority) {
+    (void)which, (void)who, (void)priority;
+    errno = EPERM;
+    return -1;
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument) {
+    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+    if (atomic_load(&armed) && atomic_fetch_add(&threads, 1) + 1 == REFUSED_THREAD) {
+        WAIT_FOR(atomic_load(&is_logging));
+        return EAGAIN;
+    }
+    return real(thread, attributes, body, argument);
+}
+
+static void on_log(uint32_t level, const char *message, void *nowhere) {
+    lb_archive_info info = {0};
+    info.struct_size = sizeof info;
+    (void)level, (void)message;
+    if (atomic_exchange(&is_logging, true)) return;
+    atomic_store(&asked_in_log, (int)lb_backup_inspect(nowhere, &info, NULL));
+}
+
+/* The log function may call anything, also what waits for the start that is logged. */
+static void that_fails_does_not_wait_for_the_log_function(const char *directory) {
+    host_path nowhere = path_in(directory, "nowhere.db");
+    host_path source = path_in(directory, "game.db"), destination = path_in(directory, "new.db");
+    sqlite3 *db = host_create(source.s, "WAL", 10);
+    lb_config config = {0};
+    lb_job *job = NULL;
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+    config.struct_size = sizeof config;
+    config.on_log = on_log;
+    config.user_data = nowhere.s;
+    CHECK_STATUS(lb_configure(&config, NULL), LB_STATUS_OK);
+    int threads_before = tasks().count;
+    atomic_store(&armed, true);
+    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_OUT_OF_MEMORY);
+    CHECK(job == NULL && !exists(destination.s));
+    WAIT_FOR(atomic_load(&asked_in_log) == LB_STATUS_NOT_FOUND);
+
+    JOIN(start_backup(source.s, destination.s, NULL), LB_STATUS_OK);
+    CHECK(is_sound_copy(destination.s, 10));
+    CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK);
+    WAIT_FOR(tasks().count == threads_before);
+}
+
+int main(int argc, char **argv) {
+    static const scenario table[] = {
+        {"that-fails-does-not-wait-for-the-log-function", that_fails_does_not_wait_for_the_log_function},
+    };
+    return run_named_scenario(argc > 1 ? argv[1] : "", table, sizeof table / sizeof *table);
+}
