@@ -76,6 +76,7 @@ mod holds {
         a_job_that_is_cancelled_during_a_shutdown_is_told;
         a_job_is_joined_or_released_never_both;
         progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
+        a_late_look_at_an_earlier_job_does_not_end_a_later_one with 1;
         a_used_slot_is_given_on_after_its_jobs_last_write;
         of_several_closers_one_gets_the_job_and_none_a_later_one;
         an_entry_is_popped_removed_or_handed_back_and_never_lost;
@@ -107,6 +108,7 @@ mod fails {
         callbacks_go_when_told_to: a_job_that_is_cancelled_during_a_shutdown_is_told;
         reset_without_fence: progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
         look_without_fence: progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
+        every_job_ends_alike: a_late_look_at_an_earlier_job_does_not_end_a_later_one with 1;
         reuse_without_fence: a_used_slot_is_given_on_after_its_jobs_last_write;
         any_generation_is_good: of_several_closers_one_gets_the_job_and_none_a_later_one;
         close_keeps_the_generation: a_job_is_joined_or_released_never_both;

@@ -150,6 +150,23 @@ pub fn progress_of_a_later_job_is_never_seen_through_an_earlier_handle() {
     });
 }
 
+pub fn a_late_look_at_an_earlier_job_does_not_end_a_later_one() {
+    with_table(|table| {
+        let (first, job) = open(table);
+        let cell = job.progress;
+        let looker = thread::spawn(move || table.look(handle(first)).map(|look| look.state));
+        end(&job, Ok(()));
+        drop(job);
+        drop(table.close(handle(first)).unwrap());
+        let (_second, job) = open(table);
+        assert!(ptr::eq(job.progress, cell));
+        assert!(matches!(looker.join().unwrap(), Ok(JobState::Queued | JobState::Succeeded) | Err(_)));
+        let running = cell.look().elapsed_ns;
+        end(&job, Ok(()));
+        assert!(cell.look().elapsed_ns >= running);
+    });
+}
+
 pub fn a_used_slot_is_given_on_after_its_jobs_last_write() {
     with_table(|table| {
         let (first, job) = open(table);

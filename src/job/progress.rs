@@ -114,9 +114,14 @@ pub struct Progress {
     running_ns: AtomicU64,
     /// The latest time that any look was told.
     latest_ns: AtomicU64,
-    /// 0 until the end was timed.
+    /// When the job ended; until then [`UNENDED`] and which of the cell's jobs it is.
     ended_ns: AtomicU64,
+    /// How many jobs the cell has had.
+    jobs: AtomicU64,
 }
+
+/// No time: centuries after the start of the process.
+const UNENDED: u64 = 1 << 63;
 
 /// Nanoseconds since the first call; never 0.
 fn now_ns() -> u64 {
@@ -141,11 +146,13 @@ impl Progress {
             &self.work_total,
             &self.running_ns,
             &self.latest_ns,
-            &self.ended_ns,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
         self.accepted_ns.store(now_ns(), Ordering::Relaxed);
+        let job = self.jobs.fetch_add(1, Ordering::Relaxed) + 1;
+        // Last: whoever finds this job here finds none of the values of the one before.
+        self.ended_ns.store(UNENDED | job, Ordering::Release);
     }
 
     /// The job has got its turn.
@@ -158,7 +165,7 @@ impl Progress {
     pub fn set_final(&self, state: JobState) {
         self.phase.store(Phase::Done as u32, Ordering::Release);
         self.state.store(state as u32, Ordering::SeqCst);
-        self.end_ns();
+        self.end_ns(self.ended_ns.load(Ordering::Acquire));
     }
 
     /// Enters a phase; an earlier one is ignored, as progress never goes backwards.
@@ -199,25 +206,30 @@ impl Progress {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// When the job ended. Whoever asks first sets it: a reader that saw the final state must not report a time that a
-    /// later one would undercut, and neither must one that did not see it yet.
-    fn end_ns(&self) -> u64 {
+    /// When the job ended, of which `ended_ns` was read before its final state. Whoever asks first sets it: a reader that saw
+    /// the final state must not report a time that a later one would undercut, and neither must one that did not see it yet.
+    /// A reader that comes late, to the cell of another job, does not end that one; what it gets is of no meaning.
+    fn end_ns(&self, ended_ns: u64) -> u64 {
+        if ended_ns & UNENDED == 0 {
+            return ended_ns;
+        }
         let now = now_ns().max(self.latest_ns.load(Ordering::SeqCst));
-        match self.ended_ns.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire) {
+        match self.ended_ns.compare_exchange(ended_ns, now, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => now,
-            Err(earlier) => earlier,
+            Err(other) => other,
         }
     }
 
     /// Wait-free.
     pub fn look(&self) -> ProgressSnapshot {
+        let ended_ns = self.ended_ns.load(Ordering::Acquire);
         // First the time is made known, then the state is read, and the end does it the other way round: so either this
         // sees the end, or the end sees this. (The clock alone does not do: processors read it ahead or late.)
         let now = now_ns();
         self.latest_ns.fetch_max(now, Ordering::SeqCst);
         let state = JobState::from_u32(self.state.load(Ordering::SeqCst));
         let phase = Phase::from_u32(self.phase.load(Ordering::Acquire));
-        let now = if state.is_final() { self.end_ns() } else { now };
+        let now = if state.is_final() { self.end_ns(ended_ns) } else { now };
         let work_total = self.work_total.load(Ordering::Acquire);
         let work_done = self.work_done.load(Ordering::Relaxed).min(work_total);
         let bytes_total = self.bytes_total.load(Ordering::Relaxed);
