@@ -121,6 +121,23 @@ TEST_F(NewFile, live_database_with_its_log_is_restored_with_what_is_in_the_log) 
     EXPECT_EQ(content_hash(dest), content_hash(host));
 }
 
+/// SQLite keeps the log beside the file that a link leads to.
+TEST_F(NewFile, live_database_behind_a_link_is_restored_with_what_is_in_the_log) {
+    Db host(source);
+    host.exec("PRAGMA wal_autocheckpoint = 0; UPDATE players SET name = 'in the WAL' WHERE id = 3");
+    fs::create_directory(dir / "links");
+    fs::create_symlink(source, dir / "links" / "link.db");
+    fs::create_symlink("link.db", dir / "links" / "second.db");
+    for (const auto *name : {"link.db", "second.db"}) {
+        expect_ok(restore(dir / "links" / name, dest));
+        EXPECT_EQ(content_hash(dest), content_hash(host));
+        remove_database(dest);
+    }
+    make_database(dest, another());
+    expect_ok(restore(dir / "links" / "link.db", dest, replacing()));
+    EXPECT_EQ(content_hash(dest), content_hash(host));
+}
+
 TEST_F(NewFile, every_shape_of_database_comes_back) {
     for (const int page_size : {512, 1024, 4096, 65536})
         for (const auto *auto_vacuum : {"NONE", "FULL", "INCREMENTAL"})

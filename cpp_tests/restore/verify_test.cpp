@@ -222,6 +222,20 @@ TEST_F(Verify, live_database_is_verified_with_its_log_and_its_host_goes_on) {
     EXPECT_EQ(integrity_check(source), "ok");
 }
 
+TEST_F(Verify, live_database_behind_a_link_is_verified_with_its_log) {
+    Db host(source);
+    host.exec("PRAGMA wal_autocheckpoint = 0; INSERT INTO moves SELECT id + 5000, game, dice, bid FROM moves");
+    fs::create_directory(dir / "links");
+    fs::create_symlink(source, dir / "links" / "link.db");
+    const auto pages = static_cast<std::uint64_t>(host.scalar("PRAGMA page_count"));
+    ASSERT_GT(pages * 4096, fs::file_size(source)) << "the new pages are in the log";
+    for (const auto &wanted : {verify_options(), full()}) {
+        const auto verdict = verify(dir / "links" / "link.db", wanted);
+        expect_ok(verdict);
+        EXPECT_EQ(verdict.pages, pages);
+    }
+}
+
 TEST_F(Verify, cancel_ends_it_and_leaves_nothing) {
     auto slow = full();
     slow.max_bytes_per_second = 65536;

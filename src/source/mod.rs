@@ -559,7 +559,8 @@ fn kind(stat: &Stat) -> Option<&'static str> {
 /// True if a plain database file may be changed by somebody while it is read, so that only a snapshot of it is sound: in
 /// WAL mode (`wal`) whoever writes has a log beside it; in the other modes there is nothing to tell by.
 pub fn may_be_in_use(path: &Path, wal: bool) -> bool {
-    !wal || rustix::fs::stat(beside(path, "-wal")).is_ok()
+    // SQLite has it beside the file that a link leads to. Of what cannot be found out, a snapshot tells why.
+    !wal || std::fs::canonicalize(path).map_or(true, |real| rustix::fs::stat(beside(&real, "-wal")).is_ok())
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
