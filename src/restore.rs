@@ -234,10 +234,14 @@ fn restore_to_new(
     Ok(())
 }
 
-/// At the last moment, and durably: whoever opens the new file must not find them, after a power loss neither.
+/// At the last moment, and durably: whoever opens the new file must not find them, after a power loss neither. Only while
+/// the name is free: beside a database that somebody has made meanwhile, they are its own. To give the name first would be
+/// worse: whoever opens the new file before they are gone has an old log replayed onto it. What remains is the moment
+/// between a look and the removal after it, in which somebody would have to make the database and its log.
 fn remove_leftovers(directory: &Directory, name: &OsStr) -> Result<()> {
     let mut removed = false;
     for suffix in SIDECARS {
+        directory.check_free(name, Existing::Refuse)?;
         removed |= directory.remove(&with_suffix(name, suffix))?;
     }
     if removed { directory.sync() } else { Ok(()) }
