@@ -92,7 +92,7 @@ impl Operation for Request {
             }
             _ => {}
         }
-        self.check_no_sidecar(CWD, self.dest.as_os_str())?;
+        check_no_sidecar(&self.dest, self.encoding, CWD, self.dest.as_os_str())?;
         self.check_reuse()?;
         Ok(u64::try_from(source.st_size).unwrap_or_default())
     }
@@ -136,19 +136,19 @@ impl Request {
         }
         Ok(())
     }
+}
 
-    /// A log or journal beside a plain image, which is to be `name`, would be replayed onto it by whoever opens it.
-    fn check_no_sidecar(&self, directory: impl AsFd, name: &OsStr) -> Result<()> {
-        for suffix in ["-wal", "-journal"] {
-            let present = statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW).is_ok();
-            if self.encoding == Encoding::Image && present {
-                let sidecar = with_suffix(self.dest.as_os_str(), suffix);
-                let message = format!("{sidecar:?} exists and would be replayed onto the destination; remove it first");
-                return Err(Error::new(Status::AlreadyExists, message));
-            }
+/// A log or journal beside a plain image, which is to be `name`, would be replayed onto it by whoever opens it.
+pub fn check_no_sidecar(dest: &Path, encoding: Encoding, directory: impl AsFd, name: &OsStr) -> Result<()> {
+    for suffix in ["-wal", "-journal"] {
+        let present = statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        if encoding == Encoding::Image && present {
+            let sidecar = with_suffix(dest.as_os_str(), suffix);
+            let message = format!("{sidecar:?} exists and would be replayed onto {dest:?}; remove it first");
+            return Err(Error::new(Status::AlreadyExists, message));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// The directory of a destination, and its name there.
@@ -225,7 +225,7 @@ fn fill_and_publish(
     }
 
     job.control.check()?;
-    request.check_no_sidecar(&**archive.directory(), name)?;
+    check_no_sidecar(&request.dest, request.encoding, &**archive.directory(), name)?;
     archive.publish(name, request.existing)?;
     clock.lap(&mut report.syncing);
     Ok(())
@@ -428,7 +428,7 @@ pub fn keep(context: &Context, dest: &Path, snapshot: &mut Snapshot) -> Result<(
     let (directory, name) = dest_parts(dest)?;
     let directory = Directory::open(directory)?;
     directory.check_free(name, Existing::Refuse)?;
-    let encoding = if is_named_compressed(dest) { Encoding::Zstd { level: DEFAULT_LEVEL } } else { Encoding::Image };
+    let encoding = kept_encoding(dest);
     let mut plan = Plan::plain_copy(snapshot.page_size(), pages(encoding, snapshot));
     plan = Plan { encoding, throttled: false, written_by: versions(), ..plan };
     temporary::lend(context, &directory, |file| {
@@ -440,8 +440,14 @@ pub fn keep(context: &Context, dest: &Path, snapshot: &mut Snapshot) -> Result<(
         archive::write(context, &mut report, &Arc::new(plan), &mut Held(snapshot), &mut output)?;
         output.finish(&mut report)?;
         temporary::sync(context, file, mode)?;
+        check_no_sidecar(dest, encoding, &*directory, name)?;
         file.publish(name, Existing::Refuse)
     })
+}
+
+/// By the name alone.
+pub fn kept_encoding(dest: &Path) -> Encoding {
+    if is_named_compressed(dest) { Encoding::Zstd { level: DEFAULT_LEVEL } } else { Encoding::Image }
 }
 
 /// True for a destination whose name asks for compression.

@@ -107,7 +107,8 @@ impl Request {
             return Err(Error::new(Status::AlreadyExists, format!("keep_previous {path:?} exists already")));
         }
         let (directory, _) = backup::dest_parts(path)?;
-        backup::check_directory(directory).map(drop)
+        backup::check_directory(directory)?;
+        backup::check_no_sidecar(path, backup::kept_encoding(path), CWD, path.as_os_str())
     }
 
     /// How SQLite judges what has no hashes of its own, or what the caller wants to be sure of.

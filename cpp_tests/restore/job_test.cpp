@@ -140,6 +140,27 @@ TEST_F(Arguments, kept_copy_must_not_exist_nor_be_the_destination_or_the_archive
     EXPECT_TRUE(read_file(archive) == whole);
 }
 
+TEST_F(Arguments, leftover_that_would_be_replayed_onto_the_kept_copy_is_refused_by_name) {
+    make_database(dest, another());
+    const auto before = content_hash(dest);
+    const auto kept = (out / "kept.db").string(), packed = (out / "kept.db.zst").string();
+    auto wanted = replacing();
+    wanted.keep_previous = kept.c_str();
+    for (const auto *suffix : {"-wal", "-journal"}) {
+        SCOPED_TRACE(suffix);
+        write_file(kept + suffix, "of a database that is gone");
+        expect_failed(restore(archive, dest, wanted), LB_STATUS_ALREADY_EXISTS, kept + suffix);
+        EXPECT_EQ(content_hash(dest), before);
+        EXPECT_EQ(read_file(kept + suffix), "of a database that is gone");
+        EXPECT_FALSE(fs::exists(kept));
+        fs::remove(kept + suffix);
+        write_file(packed + suffix, "nobody reads this");
+    }
+    wanted.keep_previous = packed.c_str();
+    expect_ok(restore(archive, dest, wanted));
+    EXPECT_EQ(content_hash(plain_image(packed)), before);
+}
+
 // --------------------------------------------------------------------------------------------------------- progress
 
 /// What is started: a restore to a new file or onto a live one, or a verification; in all their ways.

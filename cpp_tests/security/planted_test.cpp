@@ -181,6 +181,22 @@ TEST_F(Planted, link_at_the_name_of_what_is_kept_is_refused) {
     EXPECT_TRUE(read_file(live) == before);
 }
 
+/// While the archive is verified.
+TEST_F(Planted, log_that_comes_beside_the_name_of_what_is_kept_is_refused) {
+    const auto from = archive(), live = out / "live.db", kept = out / "kept.db";
+    make_database(live, another());
+    const auto before = content_hash(live);
+    auto keeping = slowly(LB_EXISTING_REPLACE);
+    keeping.keep_previous = kept.c_str();
+    auto job = Job::start_restore(from, live, keeping);
+    ASSERT_TRUE(wait_until_it_runs(job));
+    write_file(kept.string() + "-wal", "of a database that is gone");
+    job.set_rate(0);
+    expect_failed(job.join(), LB_STATUS_ALREADY_EXISTS, kept.string() + "-wal");
+    EXPECT_FALSE(fs::exists(kept));
+    EXPECT_EQ(content_hash(live), before);
+}
+
 // ------------------------------------------------------------------------------------------------------- temporary names
 
 TEST_F(Planted, names_like_temporary_ones_are_neither_followed_nor_waited_for) {
