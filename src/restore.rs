@@ -42,10 +42,9 @@ impl Operation for Request {
         let archive = source::stat_file(&self.archive, "the archive")?;
         let (directory, _) = backup::dest_parts(&self.dest)?;
         backup::check_directory(directory)?;
+        backup::check_not_own((&self.dest, "dest_path"), (&self.archive, "the archive"))?;
+        self.check_archive_not_beside(&archive)?;
         match statat(CWD, &self.dest, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(dest) if (dest.st_dev, dest.st_ino) == (archive.st_dev, archive.st_ino) => {
-                return Err(Error::invalid(format!("dest_path {:?} is the archive itself", self.dest)));
-            }
             Ok(_) if self.existing == Existing::Refuse => {
                 let message = format!("the destination {:?} exists already", self.dest);
                 return Err(Error::new(Status::AlreadyExists, message));
@@ -87,6 +86,19 @@ impl Operation for Request {
 }
 
 impl Request {
+    /// An archive with such a name SQLite would take for the destination's own, and it would be removed as a leftover.
+    fn check_archive_not_beside(&self, archive: &Stat) -> Result<()> {
+        for suffix in SIDECARS {
+            let beside = statat(CWD, with_suffix(self.dest.as_os_str(), suffix), AtFlags::SYMLINK_NOFOLLOW);
+            if beside.is_ok_and(|beside| (beside.st_dev, beside.st_ino) == (archive.st_dev, archive.st_ino)) {
+                let message =
+                    format!("archive_path {:?} is what the destination has as its {suffix} file", self.archive);
+                return Err(Error::invalid(message));
+            }
+        }
+        Ok(())
+    }
+
     /// What a database that is gone has left beside its name: SQLite would replay it onto the new one.
     fn check_leftovers(&self, directory: impl AsFd, name: &OsStr) -> Result<()> {
         for suffix in SIDECARS {
@@ -108,6 +120,8 @@ impl Request {
         }
         let (directory, _) = backup::dest_parts(path)?;
         backup::check_directory(directory)?;
+        backup::check_not_own((path, "keep_previous"), (&self.dest, "the destination"))?;
+        backup::check_not_own((path, "keep_previous"), (&self.archive, "the archive"))?;
         backup::check_no_sidecar(path, backup::kept_encoding(path), CWD, path.as_os_str())
     }
 
