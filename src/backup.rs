@@ -171,7 +171,7 @@ pub fn check_directory(directory: &Path) -> Result<()> {
     }
 }
 
-/// Removes what crashed jobs have left in a destination's directory.
+/// Removes what crashed jobs have left in a directory that one is about to write in.
 pub fn sweep(context: &Context, directory: &Directory) {
     for swept in directory.sweep() {
         context.log(LogLevel::Info, format!("removed {swept:?}, which an earlier run had left"));

@@ -272,6 +272,12 @@ fn restore_in_place(
     directory: &Arc<Directory>,
 ) -> Result<()> {
     context.job.progress.set_phase(Phase::Verifying);
+    if let Some(path) = &request.keep_previous {
+        // While nobody waits for the destination.
+        let (kept_in, _) = backup::dest_parts(path)?;
+        let kept_in = Directory::open(kept_in)?;
+        backup::sweep(context, &kept_in);
+    }
     let judged = request.judged(archive.kind());
     match archive {
         Archive::Compressed(input)

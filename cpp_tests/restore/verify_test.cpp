@@ -254,4 +254,11 @@ TEST_F(Verify, cancel_ends_it_and_leaves_nothing) {
     EXPECT_TRUE(wait_until([&] { return list_dir(dir.path()) == before; }));
 }
 
+TEST_F(Verify, image_that_a_killed_one_left_is_swept_by_the_next) {
+    fs::copy_file(archive, out / "a.db.zst");
+    write_file(out / ".lb_backup-0123456789abcdef.tmp", "half an image");
+    expect_ok(verify(out / "a.db.zst", full()));
+    EXPECT_EQ(list_dir(out), std::vector<std::string>{"a.db.zst"});
+}
+
 }  // namespace
