@@ -740,8 +740,9 @@ typedef struct lb_restore_options {
      */
     uint32_t reserved;
     /**
-     * NULL, or where a backup of the present destination goes first, compressed if the name ends in .zst. Must not exist.
-     * Its state is exactly the one that the restore replaces. Ignored where there is no destination yet.
+     * NULL, or where a backup of the present destination goes first, compressed if the name ends in .zst. Must not exist,
+     * nor may a -wal or -journal beside one that is not compressed: LB_STATUS_ALREADY_EXISTS. Its state is exactly the one
+     * that the restore replaces. Ignored where there is no destination yet.
      */
     const char *keep_previous;
     /**

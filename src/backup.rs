@@ -7,7 +7,7 @@ use crate::publish::{Directory, Existing, Unpublished, copied_mode};
 use crate::runtime::{Context, LogLevel, Operation};
 use crate::source::{self, Checks, Snapshot};
 use crate::temporary;
-use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, statat};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -79,9 +79,9 @@ impl Operation for Request {
         source::check_sqlite()?;
         source::check_path(&self.source, "source_path")?;
         let source = source::stat_file(&self.source, "the source")?;
-        let (directory, name) = dest_parts(&self.dest)?;
-        let directory_stat = check_directory(directory)?;
-        self.check_not_own(&source, &directory_stat, name)?;
+        let (directory, _) = dest_parts(&self.dest)?;
+        check_directory(directory)?;
+        check_not_own((&self.dest, "dest_path"), (&self.source, "the source"))?;
         match statat(CWD, &self.dest, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) if self.existing == Existing::Refuse => {
                 let message = format!("the destination {:?} exists already", self.dest);
@@ -92,7 +92,7 @@ impl Operation for Request {
             }
             _ => {}
         }
-        self.check_no_sidecar(CWD, self.dest.as_os_str())?;
+        check_no_sidecar(&self.dest, self.encoding, CWD, self.dest.as_os_str())?;
         self.check_reuse()?;
         Ok(u64::try_from(source.st_size).unwrap_or_default())
     }
@@ -116,39 +116,41 @@ impl Request {
             _ => Err(Error::invalid(format!("reuse_path {path:?} is not a file"))),
         }
     }
+}
 
-    /// Refuses to write onto the source or onto what SQLite keeps beside it, by whatever path.
-    fn check_not_own(&self, source: &Stat, directory: &Stat, name: &OsStr) -> Result<()> {
-        let same = |one: &Stat, other: &Stat| (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino);
-        let is_own = |what: &str| Err(Error::invalid(format!("dest_path {:?} is {what}", self.dest)));
-        if rustix::fs::stat(&self.dest).is_ok_and(|dest| same(&dest, source)) {
-            return is_own("the source itself");
-        }
-        let real_source = std::fs::canonicalize(&self.source)
-            .map_err(|error| Error::os("cannot open the source", &self.source, error))?;
-        let (Some(beside), Some(source_name)) = (real_source.parent(), real_source.file_name()) else { return Ok(()) };
-        if rustix::fs::stat(beside).is_ok_and(|beside| same(&beside, directory)) {
-            for suffix in SIDECARS {
-                if with_suffix(source_name, suffix) == name {
-                    return is_own(&format!("the name of the source's {suffix} file"));
-                }
+/// Refuses a path that is a database or what SQLite keeps beside it, by whatever name; both with what they are to the
+/// caller.
+pub fn check_not_own((path, name): (&Path, &str), (database, what): (&Path, &str)) -> Result<()> {
+    let identity = |path: &Path| rustix::fs::stat(path).map(|stat| (stat.st_dev, stat.st_ino));
+    let same = |one: &Path, other: &Path| identity(one).is_ok_and(|one| identity(other) == Ok(one));
+    let is_own = |how: &str| Err(Error::invalid(format!("{name} {path:?} is {how}")));
+    if same(path, database) {
+        return is_own(&format!("{what} itself"));
+    }
+    let real =
+        std::fs::canonicalize(database).map_err(|error| Error::os(&format!("cannot open {what}"), database, error))?;
+    let (Some(beside), Some(database_name)) = (real.parent(), real.file_name()) else { return Ok(()) };
+    if path.parent().is_some_and(|directory| same(directory, beside)) {
+        for suffix in SIDECARS {
+            if path.file_name() == Some(&with_suffix(database_name, suffix)) {
+                return is_own(&format!("the name of {what}'s {suffix} file"));
             }
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// A log or journal beside a plain image, which is to be `name`, would be replayed onto it by whoever opens it.
-    fn check_no_sidecar(&self, directory: impl AsFd, name: &OsStr) -> Result<()> {
-        for suffix in ["-wal", "-journal"] {
-            let present = statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW).is_ok();
-            if self.encoding == Encoding::Image && present {
-                let sidecar = with_suffix(self.dest.as_os_str(), suffix);
-                let message = format!("{sidecar:?} exists and would be replayed onto the destination; remove it first");
-                return Err(Error::new(Status::AlreadyExists, message));
-            }
+/// A log or journal beside a plain image, which is to be `name`, would be replayed onto it by whoever opens it.
+pub fn check_no_sidecar(dest: &Path, encoding: Encoding, directory: impl AsFd, name: &OsStr) -> Result<()> {
+    for suffix in ["-wal", "-journal"] {
+        let present = statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        if encoding == Encoding::Image && present {
+            let sidecar = with_suffix(dest.as_os_str(), suffix);
+            let message = format!("{sidecar:?} exists and would be replayed onto {dest:?}; remove it first");
+            return Err(Error::new(Status::AlreadyExists, message));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// The directory of a destination, and its name there.
@@ -159,17 +161,17 @@ pub fn dest_parts(dest: &Path) -> Result<(&Path, &OsStr)> {
     }
 }
 
-/// The status of a destination's directory, which must be one.
-pub fn check_directory(directory: &Path) -> Result<Stat> {
+/// A destination's directory must be one.
+pub fn check_directory(directory: &Path) -> Result<()> {
     let failed = |error| Error::os("cannot open the destination's directory", directory, error);
     let stat = rustix::fs::stat(directory).map_err(failed)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => Ok(stat),
+        FileType::Directory => Ok(()),
         _ => Err(failed(rustix::io::Errno::NOTDIR)),
     }
 }
 
-/// Removes what crashed jobs have left in a destination's directory.
+/// Removes what crashed jobs have left in a directory that one is about to write in.
 pub fn sweep(context: &Context, directory: &Directory) {
     for swept in directory.sweep() {
         context.log(LogLevel::Info, format!("removed {swept:?}, which an earlier run had left"));
@@ -225,7 +227,7 @@ fn fill_and_publish(
     }
 
     job.control.check()?;
-    request.check_no_sidecar(&**archive.directory(), name)?;
+    check_no_sidecar(&request.dest, request.encoding, &**archive.directory(), name)?;
     archive.publish(name, request.existing)?;
     clock.lap(&mut report.syncing);
     Ok(())
@@ -433,7 +435,7 @@ pub fn keep(context: &Context, dest: &Path, snapshot: &mut Snapshot) -> Result<(
     let (directory, name) = dest_parts(dest)?;
     let directory = Directory::open(directory)?;
     directory.check_free(name, Existing::Refuse)?;
-    let encoding = if is_named_compressed(dest) { Encoding::Zstd { level: DEFAULT_LEVEL } } else { Encoding::Image };
+    let encoding = kept_encoding(dest);
     let mut plan = Plan::plain_copy(snapshot.page_size(), pages(encoding, snapshot));
     plan = Plan { encoding, throttled: false, written_by: versions(), ..plan };
     temporary::lend(context, &directory, |file| {
@@ -445,8 +447,14 @@ pub fn keep(context: &Context, dest: &Path, snapshot: &mut Snapshot) -> Result<(
         archive::write(context, &mut report, &Arc::new(plan), &mut Held(snapshot), &mut output)?;
         output.finish(&mut report)?;
         temporary::sync(context, file, mode)?;
+        check_no_sidecar(dest, encoding, &*directory, name)?;
         file.publish(name, Existing::Refuse)
     })
+}
+
+/// By the name alone.
+pub fn kept_encoding(dest: &Path) -> Encoding {
+    if is_named_compressed(dest) { Encoding::Zstd { level: DEFAULT_LEVEL } } else { Encoding::Image }
 }
 
 /// True for a destination whose name asks for compression.

@@ -42,10 +42,9 @@ impl Operation for Request {
         let archive = source::stat_file(&self.archive, "the archive")?;
         let (directory, _) = backup::dest_parts(&self.dest)?;
         backup::check_directory(directory)?;
+        backup::check_not_own((&self.dest, "dest_path"), (&self.archive, "the archive"))?;
+        self.check_archive_not_beside(&archive)?;
         match statat(CWD, &self.dest, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(dest) if (dest.st_dev, dest.st_ino) == (archive.st_dev, archive.st_ino) => {
-                return Err(Error::invalid(format!("dest_path {:?} is the archive itself", self.dest)));
-            }
             Ok(_) if self.existing == Existing::Refuse => {
                 let message = format!("the destination {:?} exists already", self.dest);
                 return Err(Error::new(Status::AlreadyExists, message));
@@ -87,6 +86,19 @@ impl Operation for Request {
 }
 
 impl Request {
+    /// An archive with such a name SQLite would take for the destination's own, and it would be removed as a leftover.
+    fn check_archive_not_beside(&self, archive: &Stat) -> Result<()> {
+        for suffix in SIDECARS {
+            let beside = statat(CWD, with_suffix(self.dest.as_os_str(), suffix), AtFlags::SYMLINK_NOFOLLOW);
+            if beside.is_ok_and(|beside| (beside.st_dev, beside.st_ino) == (archive.st_dev, archive.st_ino)) {
+                let message =
+                    format!("archive_path {:?} is what the destination has as its {suffix} file", self.archive);
+                return Err(Error::invalid(message));
+            }
+        }
+        Ok(())
+    }
+
     /// What a database that is gone has left beside its name: SQLite would replay it onto the new one.
     fn check_leftovers(&self, directory: impl AsFd, name: &OsStr) -> Result<()> {
         for suffix in SIDECARS {
@@ -107,7 +119,10 @@ impl Request {
             return Err(Error::new(Status::AlreadyExists, format!("keep_previous {path:?} exists already")));
         }
         let (directory, _) = backup::dest_parts(path)?;
-        backup::check_directory(directory).map(drop)
+        backup::check_directory(directory)?;
+        backup::check_not_own((path, "keep_previous"), (&self.dest, "the destination"))?;
+        backup::check_not_own((path, "keep_previous"), (&self.archive, "the archive"))?;
+        backup::check_no_sidecar(path, backup::kept_encoding(path), CWD, path.as_os_str())
     }
 
     /// How SQLite judges what has no hashes of its own, or what the caller wants to be sure of.
@@ -234,10 +249,14 @@ fn restore_to_new(
     Ok(())
 }
 
-/// At the last moment, and durably: whoever opens the new file must not find them, after a power loss neither.
+/// At the last moment, and durably: whoever opens the new file must not find them, after a power loss neither. Only while
+/// the name is free: beside a database that somebody has made meanwhile, they are its own. To give the name first would be
+/// worse: whoever opens the new file before they are gone has an old log replayed onto it. What remains is the moment
+/// between a look and the removal after it, in which somebody would have to make the database and its log.
 fn remove_leftovers(directory: &Directory, name: &OsStr) -> Result<()> {
     let mut removed = false;
     for suffix in SIDECARS {
+        directory.check_free(name, Existing::Refuse)?;
         removed |= directory.remove(&with_suffix(name, suffix))?;
     }
     if removed { directory.sync() } else { Ok(()) }
@@ -253,6 +272,12 @@ fn restore_in_place(
     directory: &Arc<Directory>,
 ) -> Result<()> {
     context.job.progress.set_phase(Phase::Verifying);
+    if let Some(path) = &request.keep_previous {
+        // While nobody waits for the destination.
+        let (kept_in, _) = backup::dest_parts(path)?;
+        let kept_in = Directory::open(kept_in)?;
+        backup::sweep(context, &kept_in);
+    }
     let judged = request.judged(archive.kind());
     match archive {
         Archive::Compressed(input)

@@ -1,6 +1,7 @@
 //! The verification of a backup file.
 
 use crate::archive::{self, Damage, Frames, Image, Input, Kind, Piece};
+use crate::backup;
 use crate::error::Result;
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Unpublished};
@@ -87,6 +88,7 @@ fn decode(
 
 fn verify_image(request: &Request, context: &Context, report: &mut Report, input: &Arc<Input>) -> Result<()> {
     let directory = writable_directory(&request.archive)?;
+    backup::sweep(context, &directory);
     temporary::lend(context, &directory, |image| {
         if let Some(bytes) = input.image_header().and_then(|header| header.bytes()) {
             image.check_space(bytes)?;

@@ -260,7 +260,7 @@ public:
     /// From an archive of ours, a file of gzip's or zstd's, or the source itself, which is in use.
     explicit RestoreScene(const char *from, std::uint32_t verify = LB_VERIFY_QUICK)
         : archive(directory() / from), dest(out / "restored.db") {
-        take_source("DELETE");
+        take_source(archive == source ? "WAL" : "DELETE");
         wanted.verify = verify;
         wanted.busy_timeout_ms = 20;
         if (archive == source) return;

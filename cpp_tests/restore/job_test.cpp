@@ -140,6 +140,49 @@ TEST_F(Arguments, kept_copy_must_not_exist_nor_be_the_destination_or_the_archive
     EXPECT_TRUE(read_file(archive) == whole);
 }
 
+TEST_F(Arguments, leftover_that_would_be_replayed_onto_the_kept_copy_is_refused_by_name) {
+    make_database(dest, another());
+    const auto before = content_hash(dest);
+    const auto kept = (out / "kept.db").string(), packed = (out / "kept.db.zst").string();
+    auto wanted = replacing();
+    wanted.keep_previous = kept.c_str();
+    for (const auto *suffix : {"-wal", "-journal"}) {
+        SCOPED_TRACE(suffix);
+        write_file(kept + suffix, "of a database that is gone");
+        expect_failed(restore(archive, dest, wanted), LB_STATUS_ALREADY_EXISTS, kept + suffix);
+        EXPECT_EQ(content_hash(dest), before);
+        EXPECT_EQ(read_file(kept + suffix), "of a database that is gone");
+        EXPECT_FALSE(fs::exists(kept));
+        fs::remove(kept + suffix);
+        write_file(packed + suffix, "nobody reads this");
+    }
+    wanted.keep_previous = packed.c_str();
+    expect_ok(restore(archive, dest, wanted));
+    EXPECT_EQ(content_hash(plain_image(packed)), before);
+}
+
+/// Whoever has the archive or the destination open would take it for its own, and roll it back or remove it.
+TEST_F(Arguments, kept_copy_with_a_name_that_sqlite_has_beside_the_destination_or_the_archive_is_refused) {
+    make_database(dest, another());
+    const auto plain = dir / "plain.db";
+    unzstd(archive, plain);
+    fs::create_directory_symlink(out, dir / "here");
+    fs::create_symlink(plain, dir / "alias.db");
+    const auto before = list_dir(out), beside = list_dir(dir.path());
+    for (const auto &of : {dest, dir / "here" / "restored.db", plain})
+        for (const auto *suffix : {"-wal", "-shm", "-journal"}) {
+            const auto kept = of.string() + suffix;
+            SCOPED_TRACE(kept);
+            auto wanted = replacing();
+            wanted.keep_previous = kept.c_str();
+            for (const auto &from : {plain, dir / "alias.db"})
+                expect_failed(restore(from, dest, wanted), LB_STATUS_INVALID_ARGUMENT, "keep_previous \"" + kept + "\"");
+        }
+    EXPECT_EQ(list_dir(out), before);
+    EXPECT_EQ(list_dir(dir.path()), beside);
+    EXPECT_EQ(Db(dest).scalar("SELECT count(*) FROM moves"), another().rows);
+}
+
 // --------------------------------------------------------------------------------------------------------- progress
 
 /// What is started: a restore to a new file or onto a live one, or a verification; in all their ways.

@@ -366,6 +366,15 @@ TEST_F(Live, log_of_a_crashed_host_is_part_of_what_was_there) {
     EXPECT_EQ(Db(plain_image(kept)).text("SELECT name FROM players WHERE id = 9"), "last words");
 }
 
+TEST_F(Live, copy_that_a_killed_restore_was_keeping_is_swept_by_the_next) {
+    auto wanted = replacing();
+    const auto kept = (out / "kept.db").string();
+    wanted.keep_previous = kept.c_str();
+    write_file(out / ".lb_backup-0123456789abcdef.tmp", "half a copy");
+    expect_ok(restore(archive, source, wanted));
+    EXPECT_EQ(list_dir(out), std::vector<std::string>{"kept.db"});
+}
+
 /// As the game opens its database: mapped, with a cache that all connections share.
 TEST_F(Live, mapped_database_with_a_shared_cache_goes_on_through_growing_and_shrinking) {
     DatabaseOptions small, large;

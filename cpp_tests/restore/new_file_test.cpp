@@ -121,6 +121,23 @@ TEST_F(NewFile, live_database_with_its_log_is_restored_with_what_is_in_the_log) 
     EXPECT_EQ(content_hash(dest), content_hash(host));
 }
 
+/// SQLite keeps the log beside the file that a link leads to.
+TEST_F(NewFile, live_database_behind_a_link_is_restored_with_what_is_in_the_log) {
+    Db host(source);
+    host.exec("PRAGMA wal_autocheckpoint = 0; UPDATE players SET name = 'in the WAL' WHERE id = 3");
+    fs::create_directory(dir / "links");
+    fs::create_symlink(source, dir / "links" / "link.db");
+    fs::create_symlink("link.db", dir / "links" / "second.db");
+    for (const auto *name : {"link.db", "second.db"}) {
+        expect_ok(restore(dir / "links" / name, dest));
+        EXPECT_EQ(content_hash(dest), content_hash(host));
+        remove_database(dest);
+    }
+    make_database(dest, another());
+    expect_ok(restore(dir / "links" / "link.db", dest, replacing()));
+    EXPECT_EQ(content_hash(dest), content_hash(host));
+}
+
 TEST_F(NewFile, every_shape_of_database_comes_back) {
     for (const int page_size : {512, 1024, 4096, 65536})
         for (const auto *auto_vacuum : {"NONE", "FULL", "INCREMENTAL"})
@@ -368,6 +385,43 @@ TEST_F(NewFile, archive_itself_as_destination_is_refused_by_whatever_name) {
     expect_failed(restore(image, out / "image.db", replacing()), LB_STATUS_INVALID_ARGUMENT, "dest_path");
     EXPECT_EQ(read_file(archive), before);
     EXPECT_EQ(read_file(image), image_bytes);
+}
+
+/// Whoever has the archive open would take it for its own, and roll it back or remove it.
+TEST_F(NewFile, names_that_sqlite_has_beside_the_archive_are_refused_by_whatever_path) {
+    fs::create_symlink(image, out / "alias.db");
+    fs::create_directory_symlink(dir.path(), out / "here");
+    const auto before = list_dir(dir.path());
+    for (const auto *suffix : {"-wal", "-shm", "-journal"})
+        for (const auto &from : {image, out / "alias.db"})
+            for (const auto &directory : {dir.path(), out / "here"})
+                for (const auto &wanted : {restore_options(), replacing()}) {
+                    const auto to = directory / (std::string("image.db") + suffix);
+                    SCOPED_TRACE(to);
+                    expect_failed(restore(from, to, wanted), LB_STATUS_INVALID_ARGUMENT, to.string());
+                }
+    EXPECT_EQ(list_dir(dir.path()), before);
+    // A journal at work is no database that may be replaced.
+    make_database(image.string() + "-journal", database());
+    expect_failed(restore(image, image.string() + "-journal", replacing()), LB_STATUS_INVALID_ARGUMENT, "-journal");
+    fs::remove(image.string() + "-journal");
+    EXPECT_EQ(read_file(image), image_bytes);
+}
+
+/// It would be removed as a leftover.
+TEST_F(NewFile, archive_with_a_name_that_sqlite_has_beside_the_destination_is_refused) {
+    fs::create_directory_symlink(out, dir / "here");
+    for (const auto *suffix : {"-wal", "-shm", "-journal"})
+        for (const auto &to : {dest, dir / "here" / "restored.db"})
+            for (const auto &wanted : {restore_options(), replacing()}) {
+                SCOPED_TRACE(suffix);
+                const fs::path from = dest.string() + suffix;
+                fs::copy_file(archive, from);
+                expect_failed(restore(from, to, wanted), LB_STATUS_INVALID_ARGUMENT, from.string());
+                EXPECT_EQ(read_file(from), read_file(archive));
+                fs::remove(from);
+            }
+    EXPECT_TRUE(list_dir(out).empty());
 }
 
 TEST_F(NewFile, leftover_beside_an_absent_destination_is_refused_by_name) {

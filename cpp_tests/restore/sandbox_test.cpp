@@ -141,6 +141,22 @@ TEST_F(NoRight, backup_in_a_directory_that_cannot_be_written_is_verified_and_res
     EXPECT_EQ(list_dir(out), before);
 }
 
+/// Images go to TMPDIR then, and so does the sweep: of what a killed verification has left, and of nothing else.
+TEST_F(NoRight, image_that_a_killed_verification_left_elsewhere_is_swept_by_the_next) {
+    const auto temporary = dir / "temporary";
+    fs::create_directory(temporary);
+    fs::copy_file(archive, out / "a.db.zst");
+    for (const auto *name : {".lb_backup-0123456789abcdef.tmp", ".lb_backup-notes.tmp", "somebody-elses.tmp"})
+        write_file(temporary / name, name);
+    isolated([&] {
+        enter_private_mounts();
+        mount_read_only(out);
+        ::setenv("TMPDIR", temporary.c_str(), 1);
+        expect_ok(verify(out / "a.db.zst", full()));
+    });
+    EXPECT_EQ(list_dir(temporary), (std::vector<std::string>{".lb_backup-notes.tmp", "somebody-elses.tmp"}));
+}
+
 TEST_F(NoRight, destination_that_cannot_be_written_is_named_and_stays) {
     isolated([&] {
         enter_private_mounts();

@@ -222,6 +222,20 @@ TEST_F(Verify, live_database_is_verified_with_its_log_and_its_host_goes_on) {
     EXPECT_EQ(integrity_check(source), "ok");
 }
 
+TEST_F(Verify, live_database_behind_a_link_is_verified_with_its_log) {
+    Db host(source);
+    host.exec("PRAGMA wal_autocheckpoint = 0; INSERT INTO moves SELECT id + 5000, game, dice, bid FROM moves");
+    fs::create_directory(dir / "links");
+    fs::create_symlink(source, dir / "links" / "link.db");
+    const auto pages = static_cast<std::uint64_t>(host.scalar("PRAGMA page_count"));
+    ASSERT_GT(pages * 4096, fs::file_size(source)) << "the new pages are in the log";
+    for (const auto &wanted : {verify_options(), full()}) {
+        const auto verdict = verify(dir / "links" / "link.db", wanted);
+        expect_ok(verdict);
+        EXPECT_EQ(verdict.pages, pages);
+    }
+}
+
 TEST_F(Verify, cancel_ends_it_and_leaves_nothing) {
     auto slow = full();
     slow.max_bytes_per_second = 65536;
@@ -238,6 +252,13 @@ TEST_F(Verify, cancel_ends_it_and_leaves_nothing) {
     }
     fs::remove(dir / "theirs.zst");
     EXPECT_TRUE(wait_until([&] { return list_dir(dir.path()) == before; }));
+}
+
+TEST_F(Verify, image_that_a_killed_one_left_is_swept_by_the_next) {
+    fs::copy_file(archive, out / "a.db.zst");
+    write_file(out / ".lb_backup-0123456789abcdef.tmp", "half an image");
+    expect_ok(verify(out / "a.db.zst", full()));
+    EXPECT_EQ(list_dir(out), std::vector<std::string>{"a.db.zst"});
 }
 
 }  // namespace

@@ -149,6 +149,27 @@ TEST_F(Planted, link_beside_a_new_database_is_removed_and_not_what_it_leads_to) 
     EXPECT_EQ(list_dir(out), std::vector<std::string>{"new.db"});
 }
 
+/// What is beside the name is a leftover only while nobody has taken the name.
+TEST_F(Planted, database_that_comes_meanwhile_keeps_its_log) {
+    const auto from = archive(), fresh = out / "new.db";
+    write_file(fresh.string() + "-journal", "of a database that is gone");
+    auto job = Job::start_restore(from, fresh, slowly(LB_EXISTING_REPLACE));
+    ASSERT_TRUE(wait_until_it_runs(job));
+    fs::remove(fresh.string() + "-journal");
+    Db host(fresh);
+    host.exec("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE mine(x);"
+              "INSERT INTO mine VALUES('committed')");
+    const auto before = list_dir(out);
+    EXPECT_EQ(before, (std::vector<std::string>{"new.db", "new.db-shm", "new.db-wal"}));
+    job.set_rate(0);
+    expect_failed(job.join(), LB_STATUS_ALREADY_EXISTS, fresh.string());
+    EXPECT_EQ(list_dir(out), before);
+    // As a crash of its host leaves it.
+    for (const auto *suffix : {"", "-wal"})
+        fs::copy_file(fresh.string() + suffix, (dir / "crashed.db").string() + suffix);
+    EXPECT_EQ(Db(dir / "crashed.db").text("SELECT x FROM mine"), "committed");
+}
+
 TEST_F(Planted, link_at_the_name_of_what_is_kept_is_refused) {
     const auto from = archive(), live = out / "live.db", kept = out / "kept.db";
     make_database(live, another());
@@ -158,6 +179,22 @@ TEST_F(Planted, link_at_the_name_of_what_is_kept_is_refused) {
     fs::create_symlink(victim, kept);
     expect_failed(restore(from, live, keeping), LB_STATUS_ALREADY_EXISTS, "kept.db");
     EXPECT_TRUE(read_file(live) == before);
+}
+
+/// While the archive is verified.
+TEST_F(Planted, log_that_comes_beside_the_name_of_what_is_kept_is_refused) {
+    const auto from = archive(), live = out / "live.db", kept = out / "kept.db";
+    make_database(live, another());
+    const auto before = content_hash(live);
+    auto keeping = slowly(LB_EXISTING_REPLACE);
+    keeping.keep_previous = kept.c_str();
+    auto job = Job::start_restore(from, live, keeping);
+    ASSERT_TRUE(wait_until_it_runs(job));
+    write_file(kept.string() + "-wal", "of a database that is gone");
+    job.set_rate(0);
+    expect_failed(job.join(), LB_STATUS_ALREADY_EXISTS, kept.string() + "-wal");
+    EXPECT_FALSE(fs::exists(kept));
+    EXPECT_EQ(content_hash(live), before);
 }
 
 // ------------------------------------------------------------------------------------------------------- temporary names

@@ -560,7 +560,10 @@ fn kind(stat: &Stat) -> Option<&'static str> {
 /// True if a plain database file may be changed by somebody while it is read, so that only a snapshot of it is sound: in
 /// WAL mode (`wal`) whoever writes has a log beside it; in the other modes there is nothing to tell by.
 pub fn may_be_in_use(path: &Path, wal: bool) -> bool {
-    !wal || rustix::fs::stat(beside(path, "-wal")).is_ok()
+    // SQLite has it beside the file that a link leads to. Where looking fails, there may be one.
+    let has_none =
+        |real: PathBuf| matches!(rustix::fs::stat(beside(&real, "-wal")), Err(Errno::NOENT | Errno::NAMETOOLONG));
+    !wal || !std::fs::canonicalize(path).is_ok_and(has_none)
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
