@@ -74,13 +74,18 @@ impl Directory {
         }
     }
 
-    /// The kind of the file that has `name` here, if there is one; a symbolic link is not followed.
-    fn kind_of(&self, name: &OsStr) -> Result<Option<FileType>> {
+    /// The status of the file that has `name` here, if there is one; a symbolic link is not followed.
+    fn look_at(&self, name: &OsStr) -> Result<Option<Stat>> {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
+            Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(Error::os("cannot look at", &self.path.join(name), error)),
         }
+    }
+
+    /// The kind of the file that has `name` here, if there is one.
+    fn kind_of(&self, name: &OsStr) -> Result<Option<FileType>> {
+        Ok(self.look_at(name)?.map(|stat| FileType::from_raw_mode(stat.st_mode)))
     }
 
     /// Refuses what must not be replaced: anything but a regular file, and that only if asked.
@@ -167,6 +172,22 @@ fn is_hidden_name(name: &str) -> bool {
 fn hidden_name() -> std::result::Result<OsString, Errno> {
     let random = u64::from_ne_bytes(crate::random::bytes()?);
     Ok(format!("{HIDDEN_PREFIX}{random:016x}{HIDDEN_SUFFIX}").into())
+}
+
+/// What has lost its name to a new file, and may get it back.
+struct Old {
+    /// The name that it has for now.
+    hidden: OsString,
+    /// Its lock, for which a sweep leaves it alone. None if it cannot be had: then a sweep may come first.
+    _held: Option<GuardedFile>,
+}
+
+impl Old {
+    fn at(hidden: OsString, directory: &Directory) -> Old {
+        let file = GuardedFile::open_at(&directory.fd, &hidden, AtFlags::SYMLINK_NOFOLLOW).ok().flatten();
+        let held = file.filter(|file| flock(file, FlockOperation::NonBlockingLockShared).is_ok());
+        Old { hidden, _held: held }
+    }
 }
 
 /// A file on its way; removed when dropped. Until it is complete, only its owner may open it.
@@ -291,13 +312,21 @@ impl Unpublished {
         linkat(CWD, descriptor_path(&*self.file), &self.directory.fd, name, AtFlags::SYMLINK_FOLLOW)
     }
 
-    /// Gives the file its name, durably, after [`Unpublished::sync`]. On failure the name is what it was.
+    /// Gives the file its name, durably, after [`Unpublished::sync`]. On failure the name is what it was, or what somebody
+    /// else has made it meanwhile.
     pub fn publish(&mut self, name: &OsStr, existing: Existing) -> Result<()> {
-        let path = self.directory.path.join(name);
-        let failed = |error| Error::os("cannot publish", &path, error);
         if crate::hooks::on("write-in-place") {
+            let path = self.directory.path.join(name);
             return self.write_in_place(&path).map_err(|error| Error::os("cannot publish", &path, error));
         }
+        let old = self.give(name, existing)?;
+        self.settle(name, old)
+    }
+
+    /// Gives the file its name; tells what it was exchanged for.
+    fn give(&mut self, name: &OsStr, existing: Existing) -> Result<Option<Old>> {
+        let path = self.directory.path.join(name);
+        let failed = |error| Error::os("cannot publish", &path, error);
         for _ in 0..TRIES {
             self.directory.check_free(name, existing)?;
             let exchange = existing == Existing::Replace && self.directory.kind_of(name)?.is_some();
@@ -307,15 +336,21 @@ impl Unpublished {
                     self.give_hidden_name()?;
                     continue;
                 }
+                (Some(hidden), _) if !self.has(hidden)? => {
+                    return Err(self.changed(name, "replaced its temporary file"));
+                }
                 (Some(hidden), false) => self.rename(hidden, name, RenameFlags::NOREPLACE),
                 (Some(hidden), true) => self.rename(hidden, name, RenameFlags::EXCHANGE),
             };
-            return match moved {
-                Ok(()) => self.settle(name, exchange),
+            match moved {
+                Ok(()) => {
+                    let old = self.hidden.take().filter(|_| exchange);
+                    return Ok(old.map(|hidden| Old::at(hidden, &self.directory)));
+                }
                 // Somebody made or removed it since the check.
-                Err(Errno::EXIST | Errno::NOENT) => continue,
-                Err(error) => Err(failed(error)),
-            };
+                Err(Errno::EXIST | Errno::NOENT) => {}
+                Err(error) => return Err(failed(error)),
+            }
         }
         Err(failed(Errno::BUSY))
     }
@@ -350,43 +385,58 @@ impl Unpublished {
     }
 
     /// The name is given: makes sure of it, and makes it durable, or takes it back.
-    fn settle(&mut self, name: &OsStr, exchanged: bool) -> Result<()> {
-        let hidden = self.hidden.take();
-        let given = self.check_given(name, hidden.as_deref().filter(|_| exchanged));
-        if let Err(error) = given.and_then(|()| self.directory.sync()) {
-            match (&hidden, exchanged) {
-                (Some(hidden), true) => {
-                    // Back to where we were: the old file has its name again, ours the hidden one.
-                    self.rename(hidden, name, RenameFlags::EXCHANGE)
-                        .map_err(|undo| Error::os("after a failure, cannot put back", Path::new(name), undo))?;
-                    self.hidden = Some(hidden.clone());
-                }
-                _ => self.hidden = Some(name.to_owned()),
-            }
+    fn settle(&mut self, name: &OsStr, old: Option<Old>) -> Result<()> {
+        if let Err(error) = self.check_given(name, old.as_ref()).and_then(|()| self.directory.sync()) {
+            self.take_back(name, old)?;
             return Err(error);
         }
-        if exchanged && let Some(hidden) = hidden {
-            // What has the hidden name now is the old file. Failing to remove it is not failing to back up: it carries
-            // no lock, so that the next sweep takes it.
-            let _ = unlinkat(&self.directory.fd, &hidden, AtFlags::empty());
+        if let Some(old) = old {
+            // Failing to remove the old file is not failing to back up: its lock goes, so that the next sweep takes it.
+            let _ = unlinkat(&self.directory.fd, &old.hidden, AtFlags::empty());
         }
         Ok(())
     }
 
+    /// Takes the name from this file, for the old one if there is one. A file that has replaced this one is somebody's
+    /// success, and stays; then the old one is left to a sweep. The look comes right before, as there is no call that takes
+    /// a name from one file only; where it fails, nothing is known of another.
+    fn take_back(&mut self, name: &OsStr, old: Option<Old>) -> Result<()> {
+        if let Ok(false) = self.has(name) {
+            return Ok(());
+        }
+        let Some(old) = old else { return self.directory.remove(name).map(drop) };
+        self.rename(&old.hidden, name, RenameFlags::EXCHANGE)
+            .map_err(|undo| Error::os("after a failure, cannot put back", Path::new(name), undo))?;
+        self.hidden = Some(old.hidden);
+        Ok(())
+    }
+
     /// In a directory where strangers may rename, a name can come to mean something else at any moment. What has `name`
-    /// must be this file, and what it was exchanged for, now at `old`, a regular one.
-    fn check_given(&self, name: &OsStr, old: Option<&OsStr>) -> Result<()> {
-        let path = self.directory.path.join(name);
-        let changed = |what: &str| Error::new(Status::Io, format!("cannot publish {path:?}: somebody has {what}"));
+    /// must be this file, and what it was exchanged for a regular one. Or another regular file of the same owner has
+    /// replaced this one at once, as a job does that publishes the same name: this one is published all the same, as if
+    /// the other had come a moment later.
+    fn check_given(&self, name: &OsStr, old: Option<&Old>) -> Result<()> {
         let named = statat(&self.directory.fd, name, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|error| Error::os("cannot look at", &path, error))?;
-        if !same_file(self.file.stat(), &named) {
-            return Err(changed("put another file in its place"));
+            .map_err(|error| Error::os("cannot look at", &self.directory.path.join(name), error))?;
+        let own = self.file.stat();
+        let is_of_owner = FileType::from_raw_mode(named.st_mode) == FileType::RegularFile && named.st_uid == own.st_uid;
+        if !same_file(own, &named) && !is_of_owner {
+            return Err(self.changed(name, "put another file in its place"));
         }
-        match old.map(|old| self.directory.kind_of(old)).transpose()?.flatten() {
+        match old.map(|old| self.directory.kind_of(&old.hidden)).transpose()?.flatten() {
             None | Some(FileType::RegularFile) => Ok(()),
-            Some(_) => Err(changed("put something else than a file there")),
+            Some(_) => Err(self.changed(name, "put something else than a file there")),
         }
+    }
+
+    /// True if it is this file that has `name`.
+    fn has(&self, name: &OsStr) -> Result<bool> {
+        Ok(self.directory.look_at(name)?.is_some_and(|stat| same_file(self.file.stat(), &stat)))
+    }
+
+    fn changed(&self, name: &OsStr, what: &str) -> Error {
+        let path = self.directory.path.join(name);
+        Error::new(Status::Io, format!("cannot publish {path:?}: somebody has {what}"))
     }
 }
 
@@ -552,6 +602,94 @@ mod tests {
             .collect();
         let won = publishers.into_iter().map(|publisher| publisher.join().unwrap()).filter(|won| *won).count();
         assert_eq!((won, names(temp.path()).len()), (1, 1));
+    }
+
+    /// What a sweep takes, however lately one has been.
+    fn sweep_each(directory: &Directory) -> usize {
+        let hidden = names(&directory.path).into_iter().filter(|name| is_hidden_name(name));
+        hidden.filter(|name| directory.remove_if_abandoned(name).is_ok()).count()
+    }
+
+    /// Each combination of how the first of two publishers of one name gives it: by a link or a rename, or by an exchange.
+    /// The second comes right after.
+    fn replaced_at_once(judge: impl Fn(&Path, Unpublished, Option<Old>, bool)) {
+        for (named, exchanged) in [(false, false), (true, false), (false, true), (true, true)] {
+            let temp = tempfile::tempdir().unwrap();
+            let directory = Directory::open(temp.path()).unwrap();
+            if exchanged {
+                std_fs::write(temp.path().join("a.db"), "old").unwrap();
+            }
+            let mut first = unpublished(&directory, "first", named);
+            let old = first.give("a.db".as_ref(), Existing::Replace).unwrap();
+            assert_eq!(old.is_some(), exchanged);
+            publish(&mut unpublished(&directory, "second", false), 0o600, Existing::Replace).unwrap();
+            judge(temp.path(), first, old, exchanged);
+            assert_eq!(std_fs::read(temp.path().join("a.db")).unwrap(), b"second");
+        }
+    }
+
+    #[test]
+    fn a_file_that_another_replaces_at_once_is_published_and_the_other_stays() {
+        replaced_at_once(|path, mut first, old, _| {
+            first.settle("a.db".as_ref(), old).unwrap();
+            drop(first);
+            assert_eq!(names(path), ["a.db"]);
+        });
+    }
+
+    #[test]
+    fn a_failure_takes_nothing_back_from_whoever_came_later() {
+        replaced_at_once(|path, mut first, old, exchanged| {
+            first.take_back("a.db".as_ref(), old).unwrap();
+            drop(first);
+            assert_eq!(sweep_each(&Directory::open(path).unwrap()), usize::from(exchanged));
+            assert_eq!(names(path), ["a.db"]);
+        });
+    }
+
+    #[test]
+    fn a_failure_takes_the_name_back_whatever_is_swept_meanwhile() {
+        for (named, exchanged) in [(false, false), (true, false), (false, true), (true, true)] {
+            let temp = tempfile::tempdir().unwrap();
+            let directory = Directory::open(temp.path()).unwrap();
+            let path = temp.path().join("a.db");
+            if exchanged {
+                std_fs::write(&path, "old").unwrap();
+            }
+            let mut file = unpublished(&directory, "new", named);
+            let old = file.give("a.db".as_ref(), Existing::Replace).unwrap();
+            assert_eq!(std_fs::read(&path).unwrap(), b"new");
+            assert_eq!(sweep_each(&directory), 0);
+            file.take_back("a.db".as_ref(), old).unwrap();
+            drop(file);
+            assert_eq!(std_fs::read(&path).ok(), exchanged.then(|| b"old".to_vec()));
+            assert_eq!(names(temp.path()).len(), usize::from(exchanged));
+        }
+    }
+
+    /// A link, and where the test may give it away a file of another user.
+    #[test]
+    fn what_a_stranger_puts_there_at_once_is_told_and_stays() {
+        for link in [true, false] {
+            let temp = tempfile::tempdir().unwrap();
+            let directory = Directory::open(temp.path()).unwrap();
+            let (path, planted) = (temp.path().join("a.db"), temp.path().join("planted"));
+            let mut file = unpublished(&directory, "new", false);
+            if link {
+                std::os::unix::fs::symlink("nowhere", &planted).unwrap();
+            } else {
+                std_fs::write(&planted, "planted").unwrap();
+                if std::os::unix::fs::chown(&planted, Some(file.file().stat().st_uid + 1), None).is_err() {
+                    continue;
+                }
+            }
+            let old = file.give("a.db".as_ref(), Existing::Refuse).unwrap();
+            std_fs::rename(&planted, &path).unwrap();
+            assert_eq!(file.settle("a.db".as_ref(), old).unwrap_err().status, Status::Io);
+            drop(file);
+            assert_eq!(names(temp.path()), ["a.db"]);
+            assert_eq!(std_fs::read_link(&path).is_ok(), link);
+        }
     }
 
     #[test]

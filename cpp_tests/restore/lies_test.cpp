@@ -192,6 +192,27 @@ TEST_F(Lies, frame_that_claims_16_exbibytes_is_corrupt) {
     EXPECT_EQ(verify(bad, full()).failed_chunk, 1U);
 }
 
+/// Of 64 KiB Zstandard makes 256 bytes more at most, and 32 as it is less than 128 KiB (ZSTD_compressBound).
+TEST_F(Lies, frame_longer_than_any_of_its_chunk_is_corrupt) {
+    const std::string content(65536, '\0');
+    const auto of_bytes = [&](std::size_t bytes) {
+        auto frame = zstd_frame(content);
+        frame += skippable(0x184D2A50, std::string(bytes - frame.size() - 8, '\0'));
+        auto lying = parts;
+        lying.chunks[1].put(content, frame);
+        return lying.together();
+    };
+    refused(of_bytes(65536 + 256 + 32 + 1), LB_STATUS_CORRUPT);
+    EXPECT_EQ(verify(bad, full()).failed_check, LB_CHECK_STRUCTURE);
+    auto why = error();
+    inspect(bad, &why);
+    EXPECT_STREQ(lb_status_name(why.status), "LB_STATUS_CORRUPT");
+    write_file(bad, of_bytes(65536 + 256 + 32));
+    why = error();
+    inspect(bad, &why);
+    EXPECT_STREQ(lb_status_name(why.status), "LB_STATUS_OK") << why.message;
+}
+
 TEST_F(Lies, frame_that_becomes_more_than_its_chunk_is_corrupt) {
     HandmadeFrame gibibyte(0, false);
     for (int i = 0; i < 8192; ++i) gibibyte.zeros(HandmadeFrame::block_bytes);

@@ -28,6 +28,9 @@ protected:
     /// In a child, on a small disk: the memory that reading `bytes` in every way has cost.
     void costs_at_most(std::uint64_t limit, const std::string &bytes) {
         write_file(dir / "hostile", bytes);
+        costs_at_most(limit);
+    }
+    void costs_at_most(std::uint64_t limit) {
         isolated([&] {
             enter_private_mounts();
             mount_small(out, 8 << 20);
@@ -89,6 +92,24 @@ TEST_F(PeakMemory, of_a_million_chunks_that_are_not_there_is_small) {
     parts = Parts::of(read_file(dir / "sound.db.zst"));
     parts.field("zzz") = std::string(1 << 20, '\x81') + '\x00';
     costs_at_most(32 * mebibyte, parts.together());
+}
+
+/// Holes as long as the frames that manifest and table tell of, 256 MiB each, and a file that is as long.
+TEST_F(PeakMemory, of_frames_that_only_a_sparse_file_has_room_for_is_small) {
+    constexpr auto claimed = 256 * mebibyte;
+    isolated([&] { expect_ok(backup(source, dir / "sound.db.zst")); });
+    auto parts = Parts::of(read_file(dir / "sound.db.zst"));
+    std::string chunks = cbor_head(4, parts.chunks.size());
+    for (const auto &chunk : parts.chunks) {
+        chunks += cbor_head(4, 3) + cbor_bytes(chunk.content_hash) + cbor_bytes(chunk.frame_hash) + cbor(claimed);
+        parts.more_entries.emplace_back(claimed, chunk.image_bytes);
+    }
+    parts.field("chunks") = chunks;
+    parts.chunks.clear();
+    write_file(dir / "hostile", le(0xFD2FB528, 4));
+    fs::resize_file(dir / "hostile", parts.more_entries.size() * claimed);
+    std::ofstream(dir / "hostile", std::ios::binary | std::ios::app) << parts.together();
+    costs_at_most(32 * mebibyte);
 }
 
 /// A path is no part of the format: what looks like one is text.

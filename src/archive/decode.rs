@@ -94,7 +94,7 @@ impl Frames {
         let damage = |check, error| Damage::new(check, Some(index as u64), error);
         let path = self.input.path();
         let (chunk, start) = (&self.index.manifest.chunks[index], self.index.frame_start(index));
-        // No longer than the file, as the index has checked.
+        // No longer than the file, and than Zstandard makes it, as the index has checked.
         let mut frame = self.buffers.take(chunk.frame_bytes as usize).map_err(|error| damage(Check::Frame, error))?;
         self.input
             .file()

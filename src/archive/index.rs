@@ -2,6 +2,7 @@
 //! no memory is taken for what it merely claims.
 
 use super::buffer::zeros;
+use super::frame::most_bytes;
 use super::manifest::{MANIFEST_MAGIC, MOST_BYTES, Manifest};
 use super::seek_table::{self, Entry, SKIPPABLE_HEADER};
 use crate::error::{Error, Result, Status};
@@ -11,7 +12,8 @@ use std::path::Path;
 
 /// An archive of ours: its manifest, and where its frames are.
 pub struct Index {
-    /// Agrees with the seek table, and both with the length of the file.
+    /// Agrees with the seek table, and both with the length of the file. No frame is longer than compressing its chunk can
+    /// make it: a sparse file is as long as it likes.
     pub manifest: Manifest,
     /// Where each frame begins.
     starts: Vec<u64>,
@@ -39,6 +41,9 @@ impl Index {
         let Some(content) = seek_table::content_of(MANIFEST_MAGIC, &frame) else { return Ok(None) };
         let manifest = Manifest::decode(content, path)?;
         let starts = starts_of(&manifest, frames).ok_or_else(|| damaged("its seek table and its manifest differ"))?;
+        if let Some(index) = first_overlong(&manifest) {
+            return Err(damaged(&format!("the frame of chunk {index} would be longer than any of its content")));
+        }
         Ok(Some(Index { manifest, starts }))
     }
 
@@ -62,6 +67,14 @@ fn starts_of(manifest: &Manifest, frames: &[Entry]) -> Option<Vec<u64>> {
         agrees.then_some(start)
     });
     starts.collect()
+}
+
+/// The first chunk whose frame is longer than Zstandard makes any of so many bytes.
+fn first_overlong(manifest: &Manifest) -> Option<usize> {
+    manifest.chunks.iter().enumerate().position(|(index, chunk)| {
+        let (_, bytes) = manifest.geometry.chunk(index as u64);
+        chunk.frame_bytes as usize > most_bytes(bytes)
+    })
 }
 
 #[cfg(test)]

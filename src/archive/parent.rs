@@ -2,7 +2,7 @@
 //! needs its parent for nothing afterwards.
 
 use super::buffer::{Buffer, Buffers};
-use super::frame::{content_size, most_bytes};
+use super::frame::content_size;
 use super::geometry::LARGEST_CHUNK;
 use super::hash;
 use super::index::Index;
@@ -72,10 +72,7 @@ impl Parent {
         let wanted = |chunk: &&Chunk| chunk.content == *content;
         let Some(chunk) = self.index.manifest.chunks.get(index).filter(wanted) else { return Ok(Found::Changed) };
         let start = self.index.frame_start(index);
-        // A claim to be longer than Zstandard ever makes it takes no memory.
-        if chunk.frame_bytes as usize > most_bytes(content_bytes) {
-            return Ok(Found::Damaged);
-        }
+        // No longer than Zstandard makes it, as the index has checked.
         let mut frame = buffers.take(chunk.frame_bytes as usize)?;
         let sound = self.file.read_exact_at(&mut frame, start).is_ok()
             && hash::blake3(&frame) == chunk.frame
@@ -87,6 +84,7 @@ impl Parent {
 #[cfg(test)]
 mod tests {
     use super::super::closing_frames;
+    use super::super::frame::most_bytes;
     use super::super::geometry::Geometry;
     use super::super::manifest::{Manifest, Versions};
     use super::*;
@@ -96,7 +94,7 @@ mod tests {
     const CONTENT: &[u8] = &[7; 4096];
 
     /// An archive of one page, in one chunk.
-    fn parent(frame: &[u8], chunk_bytes: u32) -> Parent {
+    fn parent(frame: &[u8], chunk_bytes: u32) -> Result<Parent> {
         let (content, frame_hash) = (hash::blake3(CONTENT), hash::blake3(frame));
         let chunk = Chunk { content, frame: frame_hash, frame_bytes: frame.len() as u32 };
         let versions = || "1".to_owned();
@@ -114,7 +112,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(frame).unwrap();
         closing_frames(&manifest).unwrap().iter().for_each(|frame| file.write_all(frame).unwrap());
-        Parent::open(file.path()).unwrap()
+        Parent::open(file.path())
     }
 
     fn find(parent: &Parent) -> Found {
@@ -124,7 +122,7 @@ mod tests {
     #[test]
     fn a_frame_is_taken_as_it_is() {
         let frame = zstd::bulk::compress(CONTENT, 3).unwrap();
-        let parent = parent(&frame, 65_536);
+        let parent = parent(&frame, 65_536).unwrap();
         assert!(matches!(find(&parent), Found::Frame(taken) if taken[..] == frame[..]));
         assert_eq!(parent.chunk_bytes(), Some(65_536));
     }
@@ -132,12 +130,16 @@ mod tests {
     #[test]
     fn no_memory_is_taken_for_a_frame_that_cannot_be_so_long() {
         let mut padded = zstd::bulk::compress(CONTENT, 3).unwrap();
-        padded.resize(most_bytes(CONTENT.len()) + 1, 0);
-        assert!(matches!(find(&parent(&padded, 65_536)), Found::Damaged));
+        padded.resize(most_bytes(CONTENT.len()), 0);
+        assert!(parent(&padded, 65_536).is_ok());
+        padded.push(0);
+        let error = parent(&padded, 65_536).err().unwrap();
+        assert_eq!(error.status, Status::Corrupt);
+        assert!(error.message.contains("the frame of chunk 0 would be longer"), "{error}");
     }
 
     #[test]
     fn the_largest_chunk_that_anybody_may_ask_for_is_followed() {
-        assert_eq!(parent(b"", LARGEST_CHUNK as u32).chunk_bytes(), Some(LARGEST_CHUNK as u32));
+        assert_eq!(parent(b"", LARGEST_CHUNK as u32).unwrap().chunk_bytes(), Some(LARGEST_CHUNK as u32));
     }
 }

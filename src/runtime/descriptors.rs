@@ -1,11 +1,12 @@
 //! Files of which nobody knows beforehand whether they are databases that the I/O side has open through SQLite. Closing any
 //! descriptor of such a file would drop SQLite's own locks on it (fcntl(2), "Advisory record locking"), just as the
-//! host's would be dropped without isolation; so the closing waits until the last connection to it has gone. SQLite does
-//! the same among its own connections (os_unix.c, "Posix Advisory Locking").
+//! host's would be dropped without isolation; so the closing waits until the last connection to it has gone. What waits is
+//! used again, so that no more of them wait than were in use at one time. SQLite does the same among its own connections
+//! (os_unix.c, "Posix Advisory Locking" and findReusableFd).
 
 use crate::error::{Error, Result, Status};
 use parking_lot::Mutex;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, Stat, fcntl_getfl, fstat, openat, seek, statat};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -52,6 +53,16 @@ impl Drop for Connection {
     }
 }
 
+/// A descriptor to read the file that `stat` tells of, if one waits.
+fn take_waiting(stat: &Stat) -> Option<File> {
+    let mut connected = CONNECTED.lock();
+    let waiting = &mut connected.get_mut(&(stat.st_dev, stat.st_ino))?.waiting;
+    // Those of temporary files are for writing, too.
+    let only_reads = |file: &File| fcntl_getfl(file).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDONLY);
+    let index = waiting.iter().position(only_reads)?;
+    Some(waiting.swap_remove(index))
+}
+
 /// A regular file, closed when that drops no lock of SQLite's.
 pub struct GuardedFile {
     /// Only None while it is dropped.
@@ -76,8 +87,14 @@ impl GuardedFile {
         links: AtFlags,
     ) -> std::result::Result<Option<GuardedFile>, Errno> {
         let is_file = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        if !is_file(&statat(&directory, name, links)?) {
+        let stat = statat(&directory, name, links)?;
+        if !is_file(&stat) {
             return Ok(None);
+        }
+        if let Some(file) = take_waiting(&stat) {
+            let file = GuardedFile { file: Some(file), stat };
+            seek(&file, SeekFrom::Start(0))?;
+            return Ok(Some(file));
         }
         let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         if links.contains(AtFlags::SYMLINK_NOFOLLOW) {
@@ -131,6 +148,7 @@ impl Drop for GuardedFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     fn open_count(path: &Path) -> usize {
         let wanted = std::fs::canonicalize(path).unwrap();
@@ -150,7 +168,7 @@ mod tests {
         drop(file);
         drop(first);
         drop(GuardedFile::open(&path, &path).unwrap());
-        assert_eq!(open_count(&path), 2);
+        assert_eq!(open_count(&path), 1);
         drop(second);
         assert_eq!(open_count(&path), 0);
         drop(GuardedFile::open(&path, &path).unwrap());
@@ -165,6 +183,25 @@ mod tests {
         let connection = Connection::to(file.stat());
         drop(file);
         assert_eq!(open_count(&path), 1);
+        drop(connection);
+        assert_eq!(open_count(&path), 0);
+    }
+
+    #[test]
+    fn no_more_wait_to_be_closed_than_were_open_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("game.db");
+        let written = GuardedFile::of(File::create(&path).unwrap()).unwrap();
+        (&*written).write_all(b"content").unwrap();
+        let connection = Connection::to(written.stat());
+        drop(written);
+        for _ in 0..100 {
+            let at_once = [(); 2].map(|()| GuardedFile::open(&path, &path).unwrap());
+            for file in &at_once {
+                assert_eq!(std::io::read_to_string(&**file).unwrap(), "content");
+            }
+        }
+        assert_eq!(open_count(&path), 3);
         drop(connection);
         assert_eq!(open_count(&path), 0);
     }
