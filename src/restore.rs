@@ -307,6 +307,7 @@ fn replace_by_file(
         return replace_whole(request, context, report, target, image_path);
     }
     keep_previous(request, context, report, &mut target)?;
+    clock = Stopwatch::start();
     let (mut new, mut live) = (archive::zeros(STEP)?, archive::zeros(STEP)?);
     let mut offset = 0;
     while offset < report.image_bytes {
@@ -342,7 +343,7 @@ fn replace_by_frames(
     let job = &context.job;
     let geometry = frames.index().manifest.geometry;
     job.set_image(report, geometry.page_size, Some(geometry.page_count), work);
-    let mut clock = Stopwatch::start();
+    let (mut clock, waited) = (Stopwatch::start(), report.waiting);
     if request.verify == Verify::None {
         job.progress.add_work(archive::verify_work(report.image_bytes));
     } else {
@@ -351,7 +352,7 @@ fn replace_by_frames(
     }
     let first = frames.chunk(0).map_err(|damage| damage.note(report))?;
     frames.check_header(&first).map_err(|damage| damage.note(report))?;
-    clock.lap(&mut report.verifying);
+    clock.lap_without(report.waiting - waited, &mut report.verifying);
     let mut target = begin(request, context, report)?;
     if !target.fits(&first) {
         // Nobody is kept out while the image is made, at the job's rate.
@@ -365,6 +366,7 @@ fn replace_by_frames(
         });
     }
     keep_previous(request, context, report, &mut target)?;
+    clock = Stopwatch::start();
     let target = RefCell::new(target);
     let read = |index: usize| {
         let (offset, bytes) = geometry.chunk(index as u64);
@@ -379,7 +381,7 @@ fn replace_by_frames(
         }
         frames.chunk(index).map(|piece| Compared::Differs(piece, live))
     };
-    archive::for_each_chunk(context, frames, false, read, compare, |_, compared| {
+    archive::for_each_chunk(context, frames, report, false, read, compare, |_, compared, report| {
         match compared.map_err(|damage| damage.note(report))? {
             Compared::Same(bytes) => count(context, report, bytes, bytes),
             Compared::Differs(piece, live) => {
