@@ -204,8 +204,11 @@ impl Target {
                 .map_err(|error| snapshot.sqlite_error("cannot shorten", error))?;
         }
         drop(writer);
-        // Other connections have read a schema that had the present cookie: theirs must not look valid.
-        let cookie = field(&page, header::SCHEMA_COOKIE).wrapping_add(1) as i32;
+        // Other connections have read a schema that had the present cookie: theirs must not look valid. One that no other
+        // commit makes of it is the proof of this one.
+        let ahead = crate::random::bytes()
+            .map_err(|error| Error::os("cannot get random bytes for the schema version of", &self.mode.path, error))?;
+        let cookie = field(&page, header::SCHEMA_COOKIE).wrapping_add(1 + (u32::from_ne_bytes(ahead) >> 2)) as i32;
         snapshot
             .connection
             .pragma_update(None, "schema_version", cookie)
@@ -274,9 +277,12 @@ fn reopen(path: &Path) -> Option<(Opened, i32)> {
     Some((now, cookie))
 }
 
+/// Others may have changed the schema since, each time to the next cookie.
+const LATER_COOKIES: u32 = 1000;
+
 /// True if a database's schema cookie is this one; false if that cannot be told.
 fn has_cookie(path: &Path, cookie: i32) -> bool {
-    reopen(path).is_some_and(|(_, now)| now == cookie)
+    reopen(path).is_some_and(|(_, now)| (now.wrapping_sub(cookie) as u32) < LATER_COOKIES)
 }
 
 /// True if a database has the image's first page under this schema cookie, which the content before had not; false if
