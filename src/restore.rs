@@ -324,12 +324,15 @@ fn replace_by_file(
     clock.lap(&mut report.verifying);
     let mut first_page = archive::zeros(image.page_size as usize)?;
     image.read(0, &mut first_page)?;
-    let mut target = begin(request, context, report, &first_page)?;
+    let mut target = begin(request, context, report)?;
     if !target.fits(&first_page) {
+        let target = alone(request, context, report, target, &first_page)?;
         // The last moment: the copy ends with its own commit.
         image.finish(report)?;
         return replace_whole(request, context, report, target, image_path);
     }
+    keep_previous(request, context, report, &mut target)?;
+    clock = Stopwatch::start();
     let (mut new, mut live) = (archive::zeros(STEP)?, archive::zeros(STEP)?);
     let mut offset = 0;
     while offset < report.image_bytes {
@@ -365,7 +368,7 @@ fn replace_by_frames(
     let job = &context.job;
     let geometry = frames.index().manifest.geometry;
     job.set_image(report, geometry.page_size, Some(geometry.page_count), work);
-    let mut clock = Stopwatch::start();
+    let (mut clock, waited) = (Stopwatch::start(), report.waiting);
     if request.verify == Verify::None {
         job.progress.add_work(archive::verify_work(report.image_bytes));
     } else {
@@ -374,15 +377,21 @@ fn replace_by_frames(
     }
     let first = frames.chunk(0).map_err(|damage| damage.note(report))?;
     frames.check_header(&first).map_err(|damage| damage.note(report))?;
-    clock.lap(&mut report.verifying);
-    let target = begin(request, context, report, &first)?;
+    clock.lap_without(report.waiting - waited, &mut report.verifying);
+    let mut target = begin(request, context, report)?;
     if !target.fits(&first) {
+        // Nobody is kept out while the image is made, at the job's rate.
+        drop(target);
         return temporary::lend(context, directory, |file| {
             file.check_space(geometry.image_bytes())?;
             archive::decode_frames(context, frames, report, |piece, _| temporary::write(file, piece.offset, &piece))?;
+            let target = begin(request, context, report)?;
+            let target = alone(request, context, report, target, &first)?;
             replace_whole(request, context, report, target, &file.hidden_path()?)
         });
     }
+    keep_previous(request, context, report, &mut target)?;
+    clock = Stopwatch::start();
     let target = RefCell::new(target);
     let read = |index: usize| {
         let (offset, bytes) = geometry.chunk(index as u64);
@@ -397,7 +406,7 @@ fn replace_by_frames(
         }
         frames.chunk(index).map(|piece| Compared::Differs(piece, live))
     };
-    archive::for_each_chunk(context, frames, false, read, compare, |_, compared| {
+    archive::for_each_chunk(context, frames, report, false, read, compare, |_, compared, report| {
         match compared.map_err(|damage| damage.note(report))? {
             Compared::Same(bytes) => count(context, report, bytes, bytes),
             Compared::Differs(piece, live) => {
@@ -412,21 +421,38 @@ fn replace_by_frames(
     finish(request, context, report, target.into_inner(), (first_page, geometry.page_count))
 }
 
-/// Takes the destination for writing, and a backup of it if one is wanted: of exactly what is about to be replaced by an
-/// image with this first page.
-fn begin(request: &Request, context: &Context, report: &mut Report, first_page: &[u8]) -> Result<Target> {
+/// Takes the destination for writing.
+fn begin(request: &Request, context: &Context, report: &mut Report) -> Result<Target> {
     let mut clock = Stopwatch::start();
-    let mut target = Target::begin(&request.dest, &context.job, request.busy_timeout)?;
-    if !target.fits(first_page) {
-        target = target.alone(first_page, request.busy_timeout)?;
-    }
+    let target = Target::begin(&request.dest, &context.job, request.busy_timeout)?;
     clock.lap(&mut report.waiting);
+    Ok(target)
+}
+
+/// Takes it for itself, to replace it as a whole by an image with this first page.
+fn alone(
+    request: &Request,
+    context: &Context,
+    report: &mut Report,
+    target: Target,
+    first_page: &[u8],
+) -> Result<Target> {
+    let mut clock = Stopwatch::start();
+    let mut target = target.alone(first_page, request.busy_timeout)?;
+    clock.lap(&mut report.waiting);
+    keep_previous(request, context, report, &mut target)?;
+    Ok(target)
+}
+
+/// A backup of the destination if one is wanted: of exactly what is about to be replaced.
+fn keep_previous(request: &Request, context: &Context, report: &mut Report, target: &mut Target) -> Result<()> {
+    let mut clock = Stopwatch::start();
     if let Some(path) = &request.keep_previous {
         backup::keep(context, path, target.snapshot())?;
         clock.lap(&mut report.reading);
     }
     context.job.progress.set_phase(Phase::Restoring);
-    Ok(target)
+    Ok(())
 }
 
 /// The same part of the present content; what lies beyond its end is not there. Tells how much is.

@@ -39,9 +39,9 @@ impl Operation for Request {
     fn run(&self, context: &Context, report: &mut Report) -> Result<()> {
         context.job.control.check()?;
         context.job.progress.set_phase(Phase::Verifying);
-        let mut clock = Stopwatch::start();
+        let (mut clock, waited) = (Stopwatch::start(), report.waiting);
         let result = verify(self, context, report);
-        clock.lap(&mut report.verifying);
+        clock.lap_without(report.waiting - waited, &mut report.verifying);
         result
     }
 }

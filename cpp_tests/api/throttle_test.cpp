@@ -82,6 +82,58 @@ TEST_F(Throttle, holds_its_rate_within_a_tenth_over_five_seconds) {
     }
 }
 
+class ThrottledResult : public Throttle {
+protected:
+    DatabaseOptions database() const override {
+        DatabaseOptions wanted;
+        wanted.bytes = 2 * mebibyte;
+        return wanted;
+    }
+    /// A rate that leaves a job little to do but to wait.
+    template <class Options> static Options slow(Options wanted) {
+        wanted.max_bytes_per_second = 8 * mebibyte;
+        return wanted;
+    }
+};
+
+TEST_F(ThrottledResult, tells_what_was_waited_and_tells_it_once) {
+    const auto archive = dir / "a.db.zst", theirs = dir / "image.db.gz";
+    ASSERT_NO_FATAL_FAILURE(expect_ok(backup(source, archive)));
+    gzip(plain_image(archive), theirs);
+    auto other = database();
+    other.seed = 2;
+    make_database(dir / "live.db", other);
+    auto replacing = slow(restore_options());
+    replacing.existing = LB_EXISTING_REPLACE;
+    auto full = slow(verify_options());
+    full.verify = LB_VERIFY_FULL;
+    struct Told {
+        const char *name;
+        lb_result outcome;
+        bool verifies_by_itself;  // on no other thread beside it
+    };
+    const Told all[] = {
+        {"backup", backup(source, out / "b.db.zst", slow(options())), false},
+        {"restore", restore(archive, out / "new.db", slow(restore_options())), false},
+        {"restore of another tool's", restore(theirs, out / "new2.db", slow(restore_options())), false},
+        {"restore onto a live one", restore(archive, dir / "live.db", replacing), true},
+        {"restore of another tool's onto a live one", restore(theirs, dir / "live.db", replacing), false},
+        {"verification", verify(archive, slow(verify_options())), true},
+        {"full verification", verify(archive, full), true},
+        {"verification of another tool's", verify(theirs, slow(verify_options())), true},
+    };
+    for (const auto &[name, outcome, verifies_by_itself] : all) {
+        SCOPED_TRACE(name);
+        expect_ok(outcome);
+        const auto took = static_cast<std::uint64_t>(outcome.end_unix_ns - outcome.start_unix_ns);
+        EXPECT_GT(outcome.waiting_ns, took / 4);
+        EXPECT_LT(outcome.waiting_ns + outcome.reading_ns, took + took / 4);
+        if (verifies_by_itself) {
+            EXPECT_LT(outcome.waiting_ns + outcome.verifying_ns, took + took / 4);
+        }
+    }
+}
+
 // ------------------------------------------------------------------------------------------------------------ changes
 
 using Shape = std::tuple<const char *, std::uint64_t>;  // format, chunk size

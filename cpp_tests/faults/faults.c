@@ -110,6 +110,7 @@ static atomic_ulong seen[FAULTS_CLASSES], seen_on_threads[FAULTS_CLASSES];
 /* Initial-exec: the other models may allocate at the first use (ELF Handling For Thread-Local Storage). */
 static _Thread_local bool is_named_thread __attribute__((tls_model("initial-exec")));
 static char last[512];
+static void (*_Atomic then)(void);
 
 static const char *const names[FAULTS_CLASSES] = {
     "open", "read",  "write",  "fsync",  "sync_file_range", "ftruncate", "rename", "link",   "unlink",   "mmap",       "lock",
@@ -128,6 +129,7 @@ void faults_arm(faults_class failing, unsigned long first, unsigned long last_on
 }
 
 void faults_disarm(void) { planned_class = -1; }
+void faults_then(void (*next)(void)) { then = next; }
 unsigned long faults_seen(faults_class counted) { return seen[counted]; }
 unsigned long faults_seen_on_threads(faults_class counted) { return seen_on_threads[counted]; }
 unsigned long faults_injected(void) { return injected; }
@@ -138,6 +140,8 @@ static int fault(faults_class calling, const char *call, const void *caller) {
     if (!is_library(caller)) return 0;
     if (is_named_thread) seen_on_threads[calling]++;
     unsigned long number = ++seen[calling];
+    void (*next)(void) = then;
+    if (next != NULL && calling == FAULTS_STAT && is_named_thread && injected > 0) next();
     if (planned_class != (int)calling || number < planned_first || number > planned_last) return 0;
     injected++;
     if (planned_error == FAULTS_KILL) kill(getpid(), SIGKILL);

@@ -52,6 +52,9 @@ void faults_arm(faults_class failing, unsigned long first, unsigned long last, i
 /* No call fails any more. */
 void faults_disarm(void);
 
+/* Once a call has failed, `next` is called on a thread of the library before each of its FAULTS_STAT calls; NULL: nothing. */
+void faults_then(void (*next)(void));
+
 /* Calls of the class since faults_arm. */
 unsigned long faults_seen(faults_class counted);
 

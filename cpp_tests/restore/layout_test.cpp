@@ -138,6 +138,43 @@ TEST_P(Layout, same_one_is_changed_page_by_page_also_with_free_pages) {
     }
 }
 
+/// A temporary file of the library's, which nobody else has there.
+bool has_temporary(const fs::path &directory) {
+    const auto below = fs::canonical(directory).string() + "/";  // as /proc has it
+    std::error_code gone;  // threads may go while they are listed
+    for (fs::directory_iterator task("/proc/self/task", gone), end; !gone && task != end; task.increment(gone))
+        for (const auto &[number, target] : descriptors(task->path()))
+            if (target.string().rfind(below, 0) == 0 && (target.string().find(" (deleted)") != std::string::npos ||
+                                                         target.string().find(".lb_backup-") != std::string::npos))
+                return true;
+    return false;
+}
+
+/// At such a rate the image is never there, and who waited for a lock would wait for ever.
+TEST_P(Layout, another_one_locks_nobody_out_while_the_image_is_made) {
+    archive(others().front());
+    for (const std::uint32_t verified : {LB_VERIFY_NONE, LB_VERIFY_FULL}) {
+        const auto own = dir / std::to_string(verified);
+        fs::create_directory(own);
+        const auto slow = own / "live.db";
+        make(slow, Shape{}, GetParam(), "live");
+        const std::string kept = (dir / "kept.db").string();
+        auto wanted = replacing();
+        wanted.verify = verified;
+        wanted.max_bytes_per_second = 1;
+        wanted.keep_previous = kept.c_str();
+        auto job = Job::start_restore(dir / "a.db.zst", slow, wanted);
+        ASSERT_TRUE(wait_until([&] { return has_temporary(own); }));
+        Db(slow).exec("INSERT INTO t VALUES(100000, 'not in the way')");
+        const auto before = content_hash(slow);
+        job.set_rate(0);
+        expect_ok(job.join());
+        EXPECT_EQ(content_hash(slow), archived);
+        EXPECT_EQ(content_hash(kept), before);
+        remove_database(kept);
+    }
+}
+
 class OpenLayout : public Layout {};
 INSTANTIATE_TEST_SUITE_P(Modes, OpenLayout, ::testing::Values("WAL"),
                          [](const auto &tested) { return std::string(tested.param); });

@@ -229,7 +229,7 @@ TEST_P(LiveIn, another_schema_with_the_same_cookie_is_noticed) {
     EXPECT_EQ(host.text("PRAGMA integrity_check"), "ok");
 }
 
-/// As above, but the archive's cookie is the one after: what the restore makes of the present one.
+/// As above, but the archive's cookie is one of those around the present one.
 TEST_P(LiveIn, every_distance_between_the_cookies_is_noticed) {
     for (int distance = -3; distance <= 3; ++distance) {
         SCOPED_TRACE(distance);

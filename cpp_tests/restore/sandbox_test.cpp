@@ -102,6 +102,36 @@ TEST_F(SmallRoom, new_file_that_does_not_fit_leaves_nothing) {
         });
 }
 
+/// Full auto_vacuum and free pages, as sqlite3_autovacuum_pages() leaves them: the image is copied as a whole, and has the
+/// layout of what is there.
+TEST_F(SmallRoom, copy_of_the_same_layout_that_does_not_fit_is_no_success) {
+    const auto make = [](const fs::path &path, const std::string &modes, int rows) {
+        Db db(path);
+        db.exec("PRAGMA synchronous = OFF; " + modes +
+                "; CREATE TABLE t(a INTEGER PRIMARY KEY, b); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+                " FROM n WHERE i < " +
+                std::to_string(rows) + ") INSERT INTO t SELECT i, randomblob(2000) FROM n");
+    };
+    const auto freed = dir / "freed.db";
+    // In WAL mode, and without a log: read as it is, not copied first.
+    make(freed, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", 600);
+    Db(freed).exec("DELETE FROM t WHERE a > 500");
+    write_file(freed, read_file(freed).replace(64, 4, 4, '\0'));
+    ASSERT_EQ(Db(freed).scalar("PRAGMA auto_vacuum"), 1);
+    ASSERT_GT(Db(freed).scalar("PRAGMA freelist_count"), 0);
+    make(dir / "live.db", "PRAGMA auto_vacuum = FULL", 20);
+    const auto before = content_hash(dir / "live.db");
+    isolated([&] {
+        enter_private_mounts();
+        mount_small(out, fs::file_size(freed) / 2);
+        fs::copy_file(dir / "live.db", out / "live.db");
+        expect_failed(restore(freed, out / "live.db", replacing()), LB_STATUS_NO_SPACE, out.string());
+        EXPECT_EQ(content_hash(out / "live.db"), before);
+        EXPECT_EQ(integrity_check(out / "live.db"), "ok");
+        EXPECT_EQ(list_dir(out), std::vector<std::string>{"live.db"});
+    });
+}
+
 TEST_F(SmallRoom, full_verification_that_does_not_fit_says_so) {
     isolated([&] {
         enter_private_mounts();

@@ -7,7 +7,7 @@ use super::hash;
 use super::index::Index;
 use super::input::{ImageHeader, Input, Kind};
 use crate::error::{Error, Result, Status};
-use crate::job::{Check, Finding, Report, Throttle};
+use crate::job::{Check, Finding, Report, Stopwatch, Throttle};
 use crate::runtime::{Context, Window};
 use std::fs::File;
 use std::io::{BufRead, Read};
@@ -184,10 +184,11 @@ impl std::ops::DerefMut for ChunkBuffer {
 pub fn for_each_chunk<P: Send + 'static, T: Send + 'static>(
     context: &Context,
     frames: &Arc<Frames>,
+    report: &mut Report,
     throttled: bool,
     mut prepare: impl FnMut(usize) -> Result<P>,
     work: fn(&Frames, usize, P) -> T,
-    mut consume: impl FnMut(usize, T) -> Result<()>,
+    mut consume: impl FnMut(usize, T, &mut Report) -> Result<()>,
 ) -> Result<()> {
     let control = &context.job.control;
     let geometry = frames.index().manifest.geometry;
@@ -203,10 +204,12 @@ pub fn for_each_chunk<P: Send + 'static, T: Send + 'static>(
             let frames = Arc::clone(frames);
             window.submit(move || work(&frames, index, prepared));
             if throttled {
+                let mut clock = Stopwatch::start();
                 throttle.pay(geometry.chunk(index as u64).1 as u64, control)?;
+                clock.lap(&mut report.waiting);
             }
         } else if let (Some(made), Some(index)) = (window.next()?, behind.next()) {
-            consume(index, made)?;
+            consume(index, made, report)?;
         } else {
             return Ok(());
         }
@@ -225,10 +228,11 @@ pub fn check_frames(
     for_each_chunk(
         context,
         frames,
+        report,
         true,
         |_| Ok(()),
         check,
-        |index, result| {
+        |index, result, report| {
             result.map_err(|damage| damage.note(report))?;
             checked(geometry.chunk(index as u64).1 as u64);
             Ok(())
@@ -294,10 +298,11 @@ pub fn decode_frames(
     for_each_chunk(
         context,
         frames,
+        report,
         true,
         |_| Ok(()),
         chunk,
-        |index, piece| {
+        |index, piece, report| {
             let piece = piece.map_err(|damage| damage.note(report))?;
             if index == 0 {
                 frames.check_header(&piece).map_err(|damage| damage.note(report))?;
@@ -365,7 +370,9 @@ fn decode_stream(
         }
         consume(Piece { offset, data, hash: None }, report)?;
         offset = end;
+        let mut clock = Stopwatch::start();
         throttle.pay(length as u64, &context.job.control)?;
+        clock.lap(&mut report.waiting);
     }
     let Some(header) = header else { return Ok(()) };
     match header.bytes() {

@@ -109,4 +109,11 @@ impl Stopwatch {
         self.0 = now;
         lap
     }
+
+    /// The same, without what was waited meanwhile and is counted as that.
+    pub fn lap_without(&mut self, waited: Duration, total: &mut Duration) {
+        let mut lap = Duration::ZERO;
+        self.lap(&mut lap);
+        *total += lap.saturating_sub(waited);
+    }
 }

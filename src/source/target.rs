@@ -35,6 +35,8 @@ mod header {
     pub(super) const FREE_PAGES: Range<usize> = 36..40;
     /// Version-valid-for and the number of the SQLite that wrote.
     pub(super) const WRITER: Range<usize> = 92..100;
+    /// What a database that gets another content does not take from it.
+    pub(super) const KEPT: [Range<usize>; 4] = [JOURNAL_MODE, CHANGE_COUNTER, SCHEMA_COOKIE, WRITER];
 }
 
 fn field(page: &[u8], range: std::ops::Range<usize>) -> u32 {
@@ -183,8 +185,7 @@ impl Target {
     /// is told beside.
     pub fn finish(self, first_page: &[u8], page_count: u32, busy_timeout: Duration) -> Result<Option<Error>> {
         let mut page = first_page.to_vec();
-        let kept = [header::JOURNAL_MODE, header::CHANGE_COUNTER, header::SCHEMA_COOKIE, header::WRITER];
-        for range in kept {
+        for range in header::KEPT {
             page[range.clone()].copy_from_slice(&self.first_page[range]);
         }
         // The image's own may be an old one, left by a SQLite that did not keep it: from here on it would be believed.
@@ -203,8 +204,11 @@ impl Target {
                 .map_err(|error| snapshot.sqlite_error("cannot shorten", error))?;
         }
         drop(writer);
-        // Other connections have read a schema that had the present cookie: theirs must not look valid.
-        let cookie = field(&page, header::SCHEMA_COOKIE).wrapping_add(1) as i32;
+        // Other connections have read a schema that had the present cookie: theirs must not look valid. One that no other
+        // commit makes of it is the proof of this one.
+        let ahead = crate::random::bytes()
+            .map_err(|error| Error::os("cannot get random bytes for the schema version of", &self.mode.path, error))?;
+        let cookie = field(&page, header::SCHEMA_COOKIE).wrapping_add(1 + (u32::from_ne_bytes(ahead) >> 2)) as i32;
         snapshot
             .connection
             .pragma_update(None, "schema_version", cookie)
@@ -247,6 +251,8 @@ impl Target {
     /// no failure of it, and is told beside. In messages the image is `name`.
     pub fn replace_whole(self, image: &Path, name: &Path, copied: impl FnMut(u64)) -> Result<Option<Error>> {
         let source = open_immutable(image, name, &self.mode.job)?;
+        // The copy ends with the next one (backup.c, sqlite3_backup_step).
+        let cookie = self.snapshot.pragma::<i32>("schema_version")?.wrapping_add(1);
         // Dropped after the connection.
         let mut mode = self.mode;
         let mut connection = self.snapshot.into_connection();
@@ -255,33 +261,46 @@ impl Target {
         drop(connection);
         match result {
             // An fsync that fails after the journal was given up: SQLite tells an error, and the commit stands.
-            Err(error) if error.status == Status::Cancelled || !has_layout_of(&source, &mode.path) => Err(error),
+            Err(error) if error.status == Status::Cancelled || !has_copy_of(&source, &mode.path, cookie) => Err(error),
             Err(error) => Ok(Some(mode.settle().err().unwrap_or(error))),
             Ok(()) => Ok(mode.settle().err()),
         }
     }
 }
 
-/// True if a database's schema cookie is this one; false if that cannot be told. Rolls back what was not committed.
-fn has_cookie(path: &Path, cookie: i32) -> bool {
-    let stat = stat_destination(path);
-    let now = stat.and_then(|stat| Opened::open(path, &stat, Access::Write, None)).ok();
-    let read = |now: Opened| now.query_row("PRAGMA schema_version", [], |row| row.get::<_, i32>(0)).ok();
-    now.and_then(read) == Some(cookie)
+/// A database after a commit that has failed, and its schema cookie; None if it cannot be read. Rolls back what was not
+/// committed.
+fn reopen(path: &Path) -> Option<(Opened, i32)> {
+    let stat = stat_destination(path).ok()?;
+    let now = Opened::open(path, &stat, Access::Write, None).ok()?;
+    let cookie = now.query_row("PRAGMA schema_version", [], |row| row.get(0)).ok()?;
+    Some((now, cookie))
 }
 
-/// True if a database has another's layout; false if that cannot be told. Rolls back what was not committed.
-fn has_layout_of(image: &Connection, path: &Path) -> bool {
-    let layout = |connection: &Connection| {
-        // Reads the first page, which is then as it was committed.
-        connection.query_row("PRAGMA schema_version", [], |_| Ok(())).ok()?;
-        let mut header = [0; header::BYTES];
-        raw::read_at(connection, Which::Database, &mut header, 0).ok()?;
-        Some(Layout::of(&header))
+/// Others may have changed the schema since, each time to the next cookie.
+const LATER_COOKIES: u32 = 1000;
+
+/// True if a database's schema cookie is this one; false if that cannot be told.
+fn has_cookie(path: &Path, cookie: i32) -> bool {
+    reopen(path).is_some_and(|(_, now)| (now.wrapping_sub(cookie) as u32) < LATER_COOKIES)
+}
+
+/// True if a database has the image's first page under this schema cookie, which the content before had not; false if
+/// that cannot be told.
+fn has_copy_of(image: &Connection, path: &Path, cookie: i32) -> bool {
+    let first_page = |connection: &Connection| {
+        let page_size: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).ok()?;
+        let mut page = vec![0; page_size as usize];
+        raw::read_at(connection, Which::Database, &mut page, 0).ok()?;
+        // The image's own page count may be an old one.
+        for range in header::KEPT.into_iter().chain([header::PAGE_COUNT]) {
+            page[range].fill(0);
+        }
+        Some(page)
     };
-    let stat = stat_destination(path);
-    let now = stat.and_then(|stat| Opened::open(path, &stat, Access::Write, None)).ok();
-    now.and_then(|now| layout(&now)).is_some_and(|now| layout(image) == Some(now))
+    let Some((now, its_cookie)) = reopen(path) else { return false };
+    let page = first_page(&now);
+    its_cookie == cookie && page.is_some() && page == first_page(image)
 }
 
 /// Pages between two looks at the cancel token.
