@@ -84,7 +84,21 @@ impl Shared {
 /// A job that was started: wait for it, or `.await` it in any executor.
 ///
 /// Dropping a job cancels it and does not wait: it ends within milliseconds and leaves nothing behind, or has published
-/// its archive already. [`Job::detach`] lets it go on instead.
+/// its archive already. [`Job::detach`] lets it go on instead. So a job that nobody keeps takes no backup, of which the
+/// compiler warns:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// lb_backup_client::Library::load()?.backup("game.db", "game.db.zst").start()?;
+/// # Ok::<(), lb_backup_client::Error>(())
+/// ```
+///
+/// ```no_run
+/// # #![deny(unused_must_use)]
+/// lb_backup_client::Library::load()?.backup("game.db", "game.db.zst").start()?.detach();
+/// # Ok::<(), lb_backup_client::Error>(())
+/// ```
+#[must_use = "a job that is dropped is cancelled: wait for it, await it, or detach it"]
 pub struct Job {
     control: Control,
     shared: Arc<Shared>,
@@ -221,6 +235,7 @@ impl Future for Job {
 }
 
 /// See [`Job::updates`].
+#[must_use = "nothing is waited for before it is read"]
 pub struct Updates<'a> {
     job: &'a Job,
     seen: u64,
