@@ -248,7 +248,6 @@ impl From<Status> for io::ErrorKind {
             Status::NotADatabase | Status::Corrupt => Self::InvalidData,
             Status::Busy => Self::ResourceBusy,
             Status::NoSpace => Self::StorageFull,
-            Status::Cancelled => Self::Interrupted,
             Status::TimedOut => Self::TimedOut,
             Status::QueueFull => Self::WouldBlock,
             Status::Unsupported => Self::Unsupported,
@@ -797,6 +796,15 @@ mod tests {
         let include = concat!("-I", env!("CARGO_MANIFEST_DIR"), "/../../include");
         assert!(Command::new("cc").arg(include).arg(&source).arg("-o").arg(&binary).status().unwrap().success());
         assert_eq!(String::from_utf8(Command::new(binary).output().unwrap().stdout).unwrap(), want);
+    }
+
+    // What std takes for a signal's doing it tries again.
+    #[test]
+    fn no_status_is_the_io_error_that_std_retries() {
+        for &(status, _) in Status::ALL {
+            assert_ne!(io::ErrorKind::from(status), io::ErrorKind::Interrupted, "{status:?}");
+        }
+        assert_eq!(io::ErrorKind::from(Status::Cancelled), io::ErrorKind::Other);
     }
 
     #[test]
