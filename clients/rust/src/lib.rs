@@ -342,7 +342,7 @@ impl Outcome {
                 errno: raw.sys_errno,
                 message: text(&raw.message),
                 check: Check::from_code(raw.failed_check),
-                chunk: (raw.failed_chunk != u64::MAX).then_some(raw.failed_chunk),
+                chunk: (raw.failed_check != 0 && raw.failed_chunk != u64::MAX).then_some(raw.failed_chunk),
                 page: (raw.failed_page != 0).then_some(raw.failed_page),
             });
         }
