@@ -75,9 +75,10 @@ impl Shared {
             state.panic = Some(payload);
         }
         drop(state);
-        // No more calls of a closure that has panicked.
-        *self.callback.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let _ = self.api.cancel(self.handle.load(Ordering::Acquire));
+        // No more calls of a closure that has panicked. Last, for what its drop does may panic, too.
+        let closure = self.callback.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(closure);
     }
 }
 

@@ -1,6 +1,5 @@
 //! The C interface: the structures of lb_backup.h, the functions of the library, and every unsafe block of this crate.
 
-use std::any::Any;
 use std::ffi::{c_char, c_void, CStr, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
@@ -337,7 +336,7 @@ unsafe extern "C" fn on_complete(_: JobPointer, result: *const RawResult, user_d
     let result = unsafe { RawResult::given(result) };
     guarded(&shared, || shared.completed(&result));
     // The caller's closure goes with the last reference: what its drop does may panic, too.
-    guard_drop(shared);
+    quietly(|| drop(shared));
 }
 
 unsafe extern "C" fn on_log(level: u32, message: *const c_char, user_data: *mut c_void) {
@@ -345,20 +344,18 @@ unsafe extern "C" fn on_log(level: u32, message: *const c_char, user_data: *mut 
     let log = unsafe { &*(user_data as *const OnLog) };
     // SAFETY: the library's string, with its NUL, until this returns.
     let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| log(LogLevel::from_code(level), &message))) {
-        std::mem::forget(payload);
-    }
+    quietly(|| log(LogLevel::from_code(level), &message));
 }
 
 fn guarded(shared: &Shared, call: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-        shared.panicked(payload);
+        quietly(|| shared.panicked(payload));
     }
 }
 
-fn guard_drop(shared: Arc<Shared>) {
-    let dropped: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| drop(shared)));
-    if let Err(payload) = dropped {
+/// A panic of the caller's code that nobody waits for. Its payload is kept for ever: dropping it may panic, too.
+fn quietly(call: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
         std::mem::forget(payload);
     }
 }
@@ -382,7 +379,8 @@ mod tests {
         let user_data = Arc::into_raw(Arc::clone(&shared)) as *mut c_void;
         let mut progress = RawProgress { bytes_done: 7, percent: 8.0, ..RawProgress::sized() };
         progress.struct_size = offset_of!(RawProgress, percent) as u32;
-        let mut result = RawResult { status: 7, sqlite_code: 11, failed_check: 2, failed_page: 9, ..RawResult::sized() };
+        let mut result =
+            RawResult { status: 7, sqlite_code: 11, failed_check: 2, failed_page: 9, ..RawResult::sized() };
         result.struct_size = offset_of!(RawResult, failed_check) as u32;
         // SAFETY: both structures are larger than they say, and user_data is an Arc's, given once.
         unsafe {

@@ -160,6 +160,21 @@ fn callback_that_panics_cancels_and_goes_on_in_the_waiter() {
     assert_eq!(job.wait().unwrap_err().status, Status::Cancelled);
 }
 
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("of the captured value");
+    }
+}
+
+// In a process of its own, which a panic that goes through the library would end.
+#[test]
+fn callback_that_panics_and_again_when_it_is_dropped_ends_its_job_only() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(become_child("panics-twice", directory.path(), &[]).success());
+}
+
 #[test]
 fn waiting_in_a_callback_would_deadlock() {
     let directory = tempfile::tempdir().unwrap();
@@ -352,6 +367,19 @@ fn child() {
                 host.sqlite.execute_batch("INSERT INTO t(payload) VALUES('late')").unwrap();
             }
             Command::new("kill").args(["-KILL", &std::process::id().to_string()]).status().unwrap();
+        }
+        "panics-twice" => {
+            let host = Host::open(&directory, "WAL");
+            let backup = library().backup(&host.path, host.beside("copy.db.zst")).rate(1).chunk_size(65536);
+            let captured = PanicsWhenDropped;
+            let panics = move |_: &_| {
+                let _ = &captured;
+                panic!("of the callback");
+            };
+            let job = backup.on_progress(panics).start().unwrap();
+            let payload = catch_unwind(AssertUnwindSafe(|| job.wait())).unwrap_err();
+            assert_eq!(*payload.downcast::<&str>().unwrap(), "of the callback");
+            assert_eq!(job.wait().unwrap_err().status, Status::Cancelled);
         }
         "exits-with-a-job" => {
             let host = Host::open(&directory, "WAL");
