@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use crate::job::Shared;
-use crate::{Check, Error, LogLevel, Status};
+use crate::{Error, LogLevel, Status};
 
 pub(crate) const ABI_VERSION: u32 = 0;
 pub(crate) const MESSAGE_SIZE: usize = 1024;
@@ -304,13 +304,9 @@ impl Api {
 
 fn failure(status: i32, error: &RawError) -> Error {
     Error {
-        status: Status::from_code(status),
         sqlite_code: error.sqlite_code,
         errno: error.sys_errno,
-        message: text(&error.message),
-        check: Check::None,
-        chunk: None,
-        page: None,
+        ..Error::local(Status::from_code(status), text(&error.message))
     }
 }
 
@@ -363,7 +359,7 @@ fn quietly(call: impl FnOnce()) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Job, Library};
+    use crate::{Check, Job, Library};
     use std::future::Future;
     use std::mem::offset_of;
     use std::pin::Pin;

@@ -1,4 +1,5 @@
 //! The client beside rusqlite with the system's SQLite, which has the database open in this process.
+#![allow(clippy::incompatible_msrv)] // the tests may take a newer Rust than the crate
 
 use std::future::Future;
 use std::panic::{catch_unwind, AssertUnwindSafe};
