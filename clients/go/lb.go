@@ -4,7 +4,8 @@
 //
 // The program's own SQLite, whichever it is, may have the database open and be writing. What lb_backup.h says under CAVEATS
 // holds here as well: 64-bit Linux; restore only with Restore, never by copying over a database; no network file systems.
-// Every failure is an *Error; compare with errors.Is(err, lb.ErrBusy), or with the errors of the standard library.
+// Every failure is an *Error; compare with errors.Is(err, lb.ErrBusy), or with the errors of the standard library. Only where
+// Job.Wait and Shutdown give up because their context has ended, they return its error as it is.
 package lb
 
 import (
