@@ -113,6 +113,13 @@ func TestNumbersHaveTheHeadersNames(t *testing.T) {
 	}
 }
 
+// An older library's result ends before the check that failed.
+func TestNoChunkHasFailedWhereNoCheckHas(t *testing.T) {
+	if result := toResult(&nativeResult{status: ErrBusy}); result.FailedChunk != -1 {
+		t.Errorf("%d", result.FailedChunk)
+	}
+}
+
 // The library has a message of its own for each status, and no status more or less than here.
 func TestStatusesAreThoseOfTheLibrary(t *testing.T) {
 	native, err := open("")

@@ -372,7 +372,7 @@ func toResult(in *nativeResult) Result {
 	if in.hasSha256 != 0 {
 		out.SHA256 = append([]byte(nil), in.sha256[:]...)
 	}
-	if in.failedChunk != noChunk {
+	if in.failedCheck != CheckNone && in.failedChunk != noChunk {
 		out.FailedChunk = int64(in.failedChunk)
 	}
 	return out

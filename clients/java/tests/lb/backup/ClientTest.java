@@ -248,6 +248,7 @@ final class ClientTest {
             check(unknown.status() == Status.UNKNOWN && unknown.format() == Format.UNKNOWN
                     && unknown.failedCheck() == Result.Check.UNKNOWN, unknown);
             // An older library's structure ends earlier: what follows it is not ours.
+            equal(Result.of(Native.RESULT.allocate(arena)).failedChunk(), -1L);
             Native.PROGRESS.set(newer, "struct_size", 16);
             Native.PROGRESS.set(newer, "bytes_done", 5L);
             equal(Progress.of(Native.PROGRESS.shown(newer, arena)).bytesDone(), 0L);
