@@ -30,7 +30,7 @@ const (
 	ErrQueueFull        Status = 13 // too many jobs wait; try later
 	ErrSourceChanged    Status = 14 // the source was replaced while it was read
 	ErrWALLimit         Status = 15 // the source's write-ahead log outgrew its limit
-	ErrUnsupported      Status = 16 // this system lacks what is needed; errors.ErrUnsupported
+	ErrUnsupported      Status = 16 // this system lacks what is needed, or the library; errors.ErrUnsupported
 	ErrOutOfMemory      Status = 17 // no memory; syscall.ENOMEM
 	ErrWrongProcess     Status = 18 // the process was forked
 	ErrWouldDeadlock    Status = 19 // a callback asked to wait for an unfinished job; syscall.EDEADLK

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -74,6 +76,48 @@ func snake(name string) string {
 		out.WriteRune(unicode.ToLower(r))
 	}
 	return out.String()
+}
+
+func TestNumbersHaveTheHeadersNames(t *testing.T) {
+	header, err := os.ReadFile("../../include/lb_backup.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, says := range map[string]func(uint32) string{
+		"FORMAT":    func(n uint32) string { return Format(n).String() },
+		"KIND":      func(n uint32) string { return Kind(n).String() },
+		"CHECK":     func(n uint32) string { return Check(n).String() },
+		"JOB_STATE": func(n uint32) string { return State(n).String() },
+		"PHASE":     func(n uint32) string { return Phase(n).String() },
+	} {
+		found := regexp.MustCompile(`\bLB_`+kind+`_(\w+)(?: =)? (\d+)\b`).FindAllSubmatch(header, -1)
+		if len(found) < 3 {
+			t.Errorf("LB_%s_: %d", kind, len(found))
+		}
+		highest := uint64(0)
+		for _, one := range found {
+			number, err := strconv.ParseUint(string(one[2]), 10, 32)
+			want := strings.ToLower(strings.ReplaceAll(string(one[1]), "_", " "))
+			if said := says(uint32(number)); err != nil || said != want {
+				t.Errorf("LB_%s_%s is %q", kind, one[1], said)
+			}
+			highest = max(highest, number)
+		}
+		next := uint32(highest) + 1
+		if said := says(next); said != fmt.Sprintf("unknown %d", next) {
+			t.Errorf("LB_%s_: %d is %q", kind, next, said)
+		}
+	}
+	if said := fmt.Sprint(Kind(0), State(1<<31), Succeeded); said != "unknown 0 unknown 2147483648 succeeded" {
+		t.Errorf("%q", said)
+	}
+}
+
+// An older library's result ends before the check that failed.
+func TestNoChunkHasFailedWhereNoCheckHas(t *testing.T) {
+	if result := toResult(&nativeResult{status: ErrBusy}); result.FailedChunk != -1 {
+		t.Errorf("%d", result.FailedChunk)
+	}
 }
 
 // The library has a message of its own for each status, and no status more or less than here.

@@ -4,15 +4,25 @@
 //
 // The program's own SQLite, whichever it is, may have the database open and be writing. What lb_backup.h says under CAVEATS
 // holds here as well: 64-bit Linux; restore only with Restore, never by copying over a database; no network file systems.
-// Every failure is an *Error; compare with errors.Is(err, lb.ErrBusy), or with the errors of the standard library.
+// Every failure is an *Error; compare with errors.Is(err, lb.ErrBusy), or with the errors of the standard library. Only where
+// Job.Wait and Shutdown give up because their context has ended, they return its error as it is.
 package lb
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 	"unsafe"
 )
+
+// name says what a number means; a newer library may have more of them.
+func name(number uint32, names ...string) string {
+	if int64(number) >= int64(len(names)) || names[number] == "" {
+		return fmt.Sprintf("unknown %d", number)
+	}
+	return names[number]
+}
 
 // A Format is what a backup file holds.
 type Format uint32
@@ -22,6 +32,10 @@ const (
 	FormatImage  Format = 1 // a plain database file
 	FormatZstd   Format = 2 // Zstandard; `zstd -d` gives the plain image
 )
+
+func (f Format) String() string {
+	return name(uint32(f), "by name", "image", "zstd")
+}
 
 // A VerifyMode says how to verify.
 type VerifyMode uint32
@@ -42,6 +56,10 @@ const (
 	KindGzip    Kind = 4 // a gzip file
 )
 
+func (k Kind) String() string {
+	return name(uint32(k), "", "image", "archive", "zstd", "gzip")
+}
+
 // A Check is what an archive can fail.
 type Check uint32
 
@@ -54,6 +72,10 @@ const (
 	CheckForeignKeys Check = 5 // SQLite's foreign_key_check
 )
 
+func (c Check) String() string {
+	return name(uint32(c), "none", "structure", "frame", "content", "integrity", "foreign keys")
+}
+
 // A State is where in its life a job is. From Succeeded on it has ended.
 type State uint32
 
@@ -64,6 +86,10 @@ const (
 	Failed    State = 3 // the result says why
 	Cancelled State = 4 // because that was asked for
 )
+
+func (s State) String() string {
+	return name(uint32(s), "queued", "running", "succeeded", "failed", "cancelled")
+}
 
 // A Phase is what a running job is doing. A later one is greater.
 type Phase uint32
@@ -77,6 +103,10 @@ const (
 	PhaseRestoring   Phase = 5 // the archive's content to its destination
 	PhaseDone        Phase = 6 // the job has ended
 )
+
+func (p Phase) String() string {
+	return name(uint32(p), "waiting", "copying", "compressing", "syncing", "verifying", "restoring", "done")
+}
 
 // A Priority says who goes first, the library's threads or the program's.
 type Priority uint32
@@ -342,7 +372,7 @@ func toResult(in *nativeResult) Result {
 	if in.hasSha256 != 0 {
 		out.SHA256 = append([]byte(nil), in.sha256[:]...)
 	}
-	if in.failedChunk != noChunk {
+	if in.failedCheck != CheckNone && in.failedChunk != noChunk {
 		out.FailedChunk = int64(in.failedChunk)
 	}
 	return out

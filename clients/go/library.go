@@ -46,7 +46,7 @@ var library struct {
 // names, or else as liblb_backup.so.0 from where the dynamic linker looks.
 //
 // Calling it is optional: every other function does what Open("") does. A process has one library, for good: with another
-// path than the one that it was loaded from, Open is an error.
+// path than the one that it was loaded from, Open is ErrUnsupported, as where the library cannot be loaded.
 func Open(path string) error {
 	_, err := open(path)
 	return err
@@ -66,7 +66,7 @@ func open(path string) (native *functions, err error) {
 	defer library.Unlock()
 	if loaded := library.loaded; loaded != nil {
 		if path != "" && path != loaded.path {
-			return nil, fmt.Errorf("lb: %s cannot be loaded: the process has %s already", path, loaded.path)
+			return nil, unloadable(nil, "%s cannot be loaded: the process has %s already", path, loaded.path)
 		}
 		return loaded, nil
 	}
@@ -78,7 +78,7 @@ func open(path string) (native *functions, err error) {
 	}
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
-		return nil, fmt.Errorf("lb: %w (LB_BACKUP_LIBRARY names another file)", err)
+		return nil, unloadable(err, "%v (LB_BACKUP_LIBRARY names another file)", err)
 	}
 	loaded := &functions{path: path}
 	for name, function := range map[string]any{
@@ -100,12 +100,12 @@ func open(path string) (native *functions, err error) {
 	} {
 		symbol, err := purego.Dlsym(handle, name)
 		if err != nil {
-			return nil, fmt.Errorf("lb: %s: %w", path, err)
+			return nil, unloadable(err, "%s: %v", path, err)
 		}
 		purego.RegisterFunc(function, symbol)
 	}
 	if version := loaded.abiVersion(); version != abiVersion {
-		return nil, fmt.Errorf("lb: %s has ABI version %d, not %d", path, version, abiVersion)
+		return nil, unloadable(nil, "%s has ABI version %d, not %d", path, version, abiVersion)
 	}
 	// Callbacks of purego are never freed, and there are 2000 in a process: these three serve all jobs.
 	loaded.onProgress = purego.NewCallback(progressed)
@@ -113,6 +113,14 @@ func open(path string) (native *functions, err error) {
 	loaded.onLog = purego.NewCallback(logged)
 	library.loaded = loaded
 	return loaded, nil
+}
+
+func unloadable(cause error, format string, arguments ...any) error {
+	err := &Error{Status: ErrUnsupported, Message: fmt.Sprintf(format, arguments...)}
+	if cause != nil {
+		err.causes = []error{cause}
+	}
+	return err
 }
 
 // memory holds C strings for the duration of one call, pinned, as structures of the call point to them.

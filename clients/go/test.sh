@@ -10,6 +10,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 : "${LB_BACKUP_LIBRARY:?is to name the library, absolutely}"
 export GOFLAGS=-mod=readonly GOTOOLCHAIN=local
 
+for licence in LICENSE-MIT LICENSE-APACHE; do
+    cmp ../../$licence $licence
+done
+
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { printf 'gofmt: %s\n' "$unformatted" >&2; exit 1; }
 

@@ -37,6 +37,10 @@ rm -rf "$work/client" "$work/tests"
 javac() { "$JAVA_HOME/bin/javac" -J-XX:TieredStopAtLevel=1 -J-XX:+UseSerialGC --release 22 -Xlint:all,-restricted,-try -Xdoclint:all,-missing -Werror "$@"; }
 javac -d "$work/client" src/main/java/lb/backup/*.java
 javac -d "$work/tests" -cp "$work/client" tests/lb/backup/*.java examples/*.java bench/*.java
+for licence in LICENSE-MIT LICENSE-APACHE; do
+    cmp ../../$licence $licence
+    install -D -m 644 -t "$work/client/META-INF" $licence
+done
 "$JAVA_HOME/bin/jar" --create --file "$work/lb-backup.jar" --manifest MANIFEST.MF -C "$work/client" .
 
 unset JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS

@@ -20,6 +20,13 @@ if ! cmp -s package-lock.json "$work/node_modules/installed.json"; then
     (cd "$work" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null)
     cp package-lock.json "$work/node_modules/installed.json"
 fi
+for licence in LICENSE-MIT LICENSE-APACHE; do
+    cmp ../../$licence $licence
+    npm pack --dry-run --json 2>/dev/null | grep -q "\"$licence\"" || {
+        echo "clients/node: the package has no $licence" >&2
+        exit 1
+    }
+done
 # Modules are looked up from where a file is: the client is tested as a copy beside its packages.
 rm -rf "$work"/*.js "$work/tests" "$work/examples"
 cp -R ./*.js ./*.mjs ./*.d.ts ./*.json README.md examples tests "$work"

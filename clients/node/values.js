@@ -29,7 +29,8 @@ export function toResult(r) {
     waitingMs: milliseconds(r.waiting_ns), readingMs: milliseconds(r.reading_ns), compressingMs: milliseconds(r.compressing_ns),
     writingMs: milliseconds(r.writing_ns), syncingMs: milliseconds(r.syncing_ns), verifyingMs: milliseconds(r.verifying_ns),
     sourceLockMs: milliseconds(r.source_lock_ns), walGrowthBytes: Number(r.wal_growth_bytes),
-    failedCheck: check(r.failed_check), failedChunk: known(r.failed_chunk, Number), failedPage: Number(r.failed_page) || null,
+    failedCheck: check(r.failed_check), failedChunk: r.failed_check ? known(r.failed_chunk, Number) : null,
+    failedPage: Number(r.failed_page) || null,
   };
 }
 

@@ -11,6 +11,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 }
 CARGO_TARGET_DIR=$(realpath -m ../../build/clients/rust)
 export CARGO_TARGET_DIR
+for licence in LICENSE-MIT LICENSE-APACHE; do
+    cmp ../../$licence $licence
+    cargo package --quiet --allow-dirty --list | grep -qx $licence || {
+        echo "clients/rust: the package has no $licence" >&2
+        exit 1
+    }
+done
 cargo fmt --check
 cargo clippy --quiet --locked --all-targets -- -D warnings
 log=$CARGO_TARGET_DIR/tests.log

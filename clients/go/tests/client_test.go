@@ -206,6 +206,39 @@ func TestEachStatusIsAnErrorOfItsOwn(t *testing.T) {
 	expectNothingAt(t, h.beside("x*"))
 }
 
+// haveNoLibrary tells whether every way in says so.
+func haveNoLibrary(directory string) {
+	_, backup := lb.Backup(context.Background(), "a.db", "b.db")
+	_, start := lb.StartVerify("a.db")
+	_, inspect := lb.Inspect("a.db")
+	_, jobs := lb.Jobs()
+	_, version := lb.Version()
+	for _, err := range []error{
+		backup, start, inspect, jobs, version, lb.Open(""), lb.Open(filepath.Join(directory, "none.so")),
+		lb.Configure(lb.Config{}), lb.Shutdown(context.Background()),
+	} {
+		var failed *lb.Error
+		if !errors.As(err, &failed) || failed.Status != lb.ErrUnsupported || !errors.Is(err, errors.ErrUnsupported) {
+			fmt.Printf("%T: %v\n", err, err)
+		}
+	}
+	fmt.Print(backup)
+}
+
+func TestLibraryThatCannotBeLoadedIsUnsupported(t *testing.T) {
+	for library, says := range map[string]string{
+		"/none.so":  "lb: /none.so: cannot open shared object file: No such file or directory (LB_BACKUP_LIBRARY names another file)",
+		"libm.so.6": "lb: libm.so.6: ",
+	} {
+		said := string(must(become("has-no-library", t.TempDir(), "LB_BACKUP_LIBRARY="+library).Output()))
+		if !strings.HasPrefix(said, says) {
+			t.Errorf("%s: %q", library, said)
+		}
+	}
+	must(lb.Version())
+	expectIs(t, lb.Open("/another.so"), lb.ErrUnsupported)
+}
+
 func TestStaleHandle(t *testing.T) {
 	h := newHost(t, "WAL", rows)
 	job := held(t, h, h.beside("copy.db"))

@@ -19,6 +19,7 @@ import (
 var lives = map[string]func(directory string){
 	"commits-and-is-killed": commitAndBeKilled,
 	"exits-with-a-job":      exitWithAJob,
+	"has-no-library":        haveNoLibrary,
 	"opens":                 openAndTell,
 	"transaction-DELETE":    holdATransaction("DELETE"),
 	"transaction-WAL":       holdATransaction("WAL"),

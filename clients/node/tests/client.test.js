@@ -12,7 +12,7 @@ import { Worker } from 'node:worker_threads';
 import koffi from 'koffi';
 import * as lb from 'lb_backup';
 import { failure } from '../errors.js';
-import { expectOk, make } from '../native.js';
+import { check, expectOk, make, open } from '../native.js';
 import { toArchiveInfo, toProgress, toResult } from '../values.js';
 import { ROWS, content, held, left, newHost } from './host.js';
 
@@ -148,6 +148,26 @@ test('stale handle', async (t) => {
   job.cancel();
   for await (const { state } of job.progress()) assert.equal(state, 'cancelled');
   await assert.rejects(job.result, ofClass(lb.CancelledError));
+});
+
+// A Job knows by itself that it has ended. This asks the library, which takes a token that is stale, or never was one, for such.
+test('joined handle is stale for the library', (t) => {
+  const host = newHost(t);
+  const native = open();
+  const out = [0];
+  check((error) => native.backupStart(host.path, host.beside('copy.db'), make('lb_backup_options'), out, error));
+  assert.equal(native.progress(out[0], make('lb_progress')), 0);
+  assert.equal(native.join(out[0], make('lb_result')), 0);
+  for (const handle of [out[0], 0, 2n ** 63n + 1n]) {
+    for (const [call, ...rest] of [
+      ['progress', make('lb_progress')], ['cancel'], ['wait', 0], ['setRate', 1], ['join', make('lb_result')],
+    ]) {
+      assert.throws(() => expectOk(call, native[call](handle, ...rest)), (error) =>
+        ofClass(lb.InvalidHandleError)(error) && error.code === 'LB_STATUS_INVALID_HANDLE' &&
+        error.message.startsWith(`${call}: the handle was`));
+    }
+  }
+  assert.equal(content(host.beside('copy.db')), `${ROWS}\nok`);
 });
 
 test('callback that throws', async (t) => {

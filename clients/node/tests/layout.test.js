@@ -57,3 +57,7 @@ test('structures are those of the header', (t) => {
   const theirs = execFileSync(join(where, 'layout'), { encoding: 'utf8' }).trim().split('\n').map(Number);
   assert.deepEqual(asked.map((name, i) => [name, ours[i]]), asked.map((name, i) => [name, theirs[i]]));
 });
+
+test('no chunk has failed where no check has', () => {
+  assert.equal(toResult(make('lb_result')).failedChunk, null); // an older library's result ends before
+});

@@ -75,16 +75,31 @@ impl Shared {
             state.panic = Some(payload);
         }
         drop(state);
-        // No more calls of a closure that has panicked.
-        *self.callback.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let _ = self.api.cancel(self.handle.load(Ordering::Acquire));
+        // No more calls of a closure that has panicked. Last, for what its drop does may panic, too.
+        let closure = self.callback.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(closure);
     }
 }
 
 /// A job that was started: wait for it, or `.await` it in any executor.
 ///
 /// Dropping a job cancels it and does not wait: it ends within milliseconds and leaves nothing behind, or has published
-/// its archive already. [`Job::detach`] lets it go on instead.
+/// its archive already. [`Job::detach`] lets it go on instead. So a job that nobody keeps takes no backup, of which the
+/// compiler warns:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// lb_backup_client::Library::load()?.backup("game.db", "game.db.zst").start()?;
+/// # Ok::<(), lb_backup_client::Error>(())
+/// ```
+///
+/// ```no_run
+/// # #![deny(unused_must_use)]
+/// lb_backup_client::Library::load()?.backup("game.db", "game.db.zst").start()?.detach();
+/// # Ok::<(), lb_backup_client::Error>(())
+/// ```
+#[must_use = "a job that is dropped is cancelled: wait for it, await it, or detach it"]
 pub struct Job {
     control: Control,
     shared: Arc<Shared>,
@@ -221,6 +236,7 @@ impl Future for Job {
 }
 
 /// See [`Job::updates`].
+#[must_use = "nothing is waited for before it is read"]
 pub struct Updates<'a> {
     job: &'a Job,
     seen: u64,

@@ -26,15 +26,24 @@ use job::{OnProgress, Shared};
 use native::{text, Api, OnLog, RawArchiveInfo, RawConfig, RawJobInfo, RawProgress, RawResult, Start};
 
 macro_rules! numbered {
-    ($(#[$about:meta])* $name:ident: $of:ty { $($(#[$doc:meta])* $variant:ident = $value:literal,)* } else $unknown:ident) => {
+    ($(#[$about:meta])* $name:ident: $of:ty { $($(#[$doc:meta])* $variant:ident = $value:literal,)* }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum $name { $($(#[$doc])* $variant,)* }
+        pub enum $name {
+            $($(#[$doc])* $variant,)*
+            /// A number that only a newer library has.
+            Unknown($of),
+        }
 
         impl $name {
             pub(crate) fn from_code(code: $of) -> Self {
-                match code { $($value => Self::$variant,)* _ => Self::$unknown }
+                match code { $($value => Self::$variant,)* other => Self::Unknown(other) }
+            }
+
+            /// The library's number of it.
+            pub fn code(self) -> $of {
+                match self { $(Self::$variant => $value,)* Self::Unknown(code) => code }
             }
 
             #[cfg(test)]
@@ -86,9 +95,9 @@ numbered! {
         WouldDeadlock = 19,
         /// The library is shutting down.
         ShutDown = 20,
-        /// A defect of the library, or a status that this crate does not know.
+        /// A defect of the library.
         Internal = 21,
-    } else Internal
+    }
 }
 
 numbered! {
@@ -104,7 +113,7 @@ numbered! {
         Failed = 3,
         /// As was asked for.
         Cancelled = 4,
-    } else Running
+    }
 }
 
 numbered! {
@@ -124,14 +133,26 @@ numbered! {
         Restoring = 5,
         /// The job has ended.
         Done = 6,
-    } else Waiting
+    }
+}
+
+numbered! {
+    /// The format of a backup.
+    #[derive(Default)]
+    Format: u32 {
+        /// `.zst` compresses, anything else is a plain image. For options only.
+        #[default]
+        ByName = 0,
+        /// A plain database file.
+        Image = 1,
+        /// Zstandard.
+        Zstd = 2,
+    }
 }
 
 numbered! {
     /// What a backup file is.
     Kind: u32 {
-        /// Of no kind that this crate knows.
-        Unknown = 0,
         /// A plain database file.
         Image = 1,
         /// An archive of the library.
@@ -140,7 +161,7 @@ numbered! {
         Zstd = 3,
         /// A gzip file.
         Gzip = 4,
-    } else Unknown
+    }
 }
 
 numbered! {
@@ -158,7 +179,7 @@ numbered! {
         Integrity = 4,
         /// SQLite's `foreign_key_check`.
         ForeignKeys = 5,
-    } else None
+    }
 }
 
 numbered! {
@@ -168,7 +189,7 @@ numbered! {
         Warning = 1,
         /// Worth a line, nothing to do.
         Info = 2,
-    } else Info
+    }
 }
 
 /// Who goes first, the library's threads or the program's.
@@ -193,18 +214,6 @@ pub enum VerifyLevel {
     None = 2,
 }
 
-/// The format of a backup.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Format {
-    /// `.zst` compresses, anything else is a plain image.
-    #[default]
-    ByName = 0,
-    /// A plain database file.
-    Image = 1,
-    /// Zstandard.
-    Zstd = 2,
-}
-
 /// Why a call or a job failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -222,11 +231,22 @@ pub struct Error {
     pub chunk: Option<u64>,
     /// The database page that failed, from 1 on.
     pub page: Option<u64>,
+    /// What was known when the job failed. `None` if no job ran.
+    pub outcome: Option<Box<Outcome>>,
 }
 
 impl Error {
     pub(crate) fn local(status: Status, message: impl Into<String>) -> Self {
-        Self { status, sqlite_code: 0, errno: 0, message: message.into(), check: Check::None, chunk: None, page: None }
+        Self {
+            status,
+            sqlite_code: 0,
+            errno: 0,
+            message: message.into(),
+            check: Check::None,
+            chunk: None,
+            page: None,
+            outcome: None,
+        }
     }
 }
 
@@ -248,7 +268,6 @@ impl From<Status> for io::ErrorKind {
             Status::NotADatabase | Status::Corrupt => Self::InvalidData,
             Status::Busy => Self::ResourceBusy,
             Status::NoSpace => Self::StorageFull,
-            Status::Cancelled => Self::Interrupted,
             Status::TimedOut => Self::TimedOut,
             Status::QueueFull => Self::WouldBlock,
             Status::Unsupported => Self::Unsupported,
@@ -307,9 +326,12 @@ impl From<RawProgress> for Progress {
     }
 }
 
-/// What a job that succeeded did.
+/// What a job did. Of one that failed, as far as it was known by then.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outcome {
+    /// Never [`Format::ByName`].
+    pub format: Format,
     /// Bytes of one database page.
     pub page_size: u32,
     /// Pages of the image.
@@ -328,6 +350,18 @@ pub struct Outcome {
     pub start_unix_ns: i64,
     /// When it ended.
     pub end_unix_ns: i64,
+    /// In the queue, in lock waits, in the throttle.
+    pub waiting: Duration,
+    /// Reading the source.
+    pub reading: Duration,
+    /// Processor time, all threads added up.
+    pub compressing: Duration,
+    /// Writing the archive.
+    pub writing: Duration,
+    /// Waiting for the disk, all threads added up.
+    pub syncing: Duration,
+    /// Reading back and verifying, all threads added up.
+    pub verifying: Duration,
     /// For which writers of a rollback-journal source waited.
     pub source_lock: Duration,
     /// Bytes by which the source's -wal file grew meanwhile.
@@ -336,18 +370,8 @@ pub struct Outcome {
 
 impl Outcome {
     pub(crate) fn from_raw(raw: &RawResult) -> Result<Self, Error> {
-        if raw.status != 0 {
-            return Err(Error {
-                status: Status::from_code(raw.status),
-                sqlite_code: raw.sqlite_code,
-                errno: raw.sys_errno,
-                message: text(&raw.message),
-                check: Check::from_code(raw.failed_check),
-                chunk: (raw.failed_chunk != u64::MAX).then_some(raw.failed_chunk),
-                page: (raw.failed_page != 0).then_some(raw.failed_page),
-            });
-        }
-        Ok(Self {
+        let outcome = Self {
+            format: Format::from_code(raw.format),
             page_size: raw.page_size,
             pages: raw.pages,
             image_bytes: raw.image_bytes,
@@ -357,8 +381,27 @@ impl Outcome {
             sha256: (raw.has_sha256 == 1).then_some(raw.sha256),
             start_unix_ns: raw.start_unix_ns,
             end_unix_ns: raw.end_unix_ns,
+            waiting: Duration::from_nanos(raw.waiting_ns),
+            reading: Duration::from_nanos(raw.reading_ns),
+            compressing: Duration::from_nanos(raw.compressing_ns),
+            writing: Duration::from_nanos(raw.writing_ns),
+            syncing: Duration::from_nanos(raw.syncing_ns),
+            verifying: Duration::from_nanos(raw.verifying_ns),
             source_lock: Duration::from_nanos(raw.source_lock_ns),
             wal_growth_bytes: raw.wal_growth_bytes,
+        };
+        if raw.status == 0 {
+            return Ok(outcome);
+        }
+        Err(Error {
+            status: Status::from_code(raw.status),
+            sqlite_code: raw.sqlite_code,
+            errno: raw.sys_errno,
+            message: text(&raw.message),
+            check: Check::from_code(raw.failed_check),
+            chunk: (raw.failed_check != 0 && raw.failed_chunk != u64::MAX).then_some(raw.failed_chunk),
+            page: (raw.failed_page != 0).then_some(raw.failed_page),
+            outcome: Some(Box::new(outcome)),
         })
     }
 }
@@ -629,7 +672,7 @@ kind_of_job! {
 impl Backup {
     /// The format; by the destination's name unless told.
     pub fn format(mut self, format: Format) -> Self {
-        self.options.format = format as u32;
+        self.options.format = format.code();
         self
     }
 
@@ -774,7 +817,7 @@ mod tests {
             ("LB_MESSAGE_SIZE", native::MESSAGE_SIZE as u64),
             ("LB_VERIFY_FULL", VerifyLevel::Full as u64),
             ("LB_VERIFY_NONE", VerifyLevel::None as u64),
-            ("LB_FORMAT_ZSTD", Format::Zstd as u64),
+            ("LB_FORMAT_ZSTD", last(Format::ALL.len())),
             ("LB_EXISTING_REPLACE", 1),
             ("LB_DIGEST_NONE", 1),
             ("LB_CONFIG_SOURCE_NOT_OPEN_IN_PROCESS", 1),
@@ -784,7 +827,7 @@ mod tests {
             ("LB_STATUS_INTERNAL", Status::ALL.len() as u64),
             ("LB_JOB_STATE_CANCELLED", last(State::ALL.len())),
             ("LB_PHASE_DONE", last(Phase::ALL.len())),
-            ("LB_KIND_GZIP", last(Kind::ALL.len())),
+            ("LB_KIND_GZIP", Kind::ALL.len() as u64),
             ("LB_CHECK_FOREIGN_KEYS", last(Check::ALL.len())),
         ] {
             writeln!(program, "printf(\"{name} %llu\\n\", (unsigned long long){name});").unwrap();
@@ -797,6 +840,40 @@ mod tests {
         let include = concat!("-I", env!("CARGO_MANIFEST_DIR"), "/../../include");
         assert!(Command::new("cc").arg(include).arg(&source).arg("-o").arg(&binary).status().unwrap().success());
         assert_eq!(String::from_utf8(Command::new(binary).output().unwrap().stdout).unwrap(), want);
+    }
+
+    #[test]
+    fn number_of_a_newer_library_is_kept() {
+        assert_eq!(Status::from_code(99), Status::Unknown(99));
+        assert_eq!(io::ErrorKind::from(Status::Unknown(99)), io::ErrorKind::Other);
+        assert_eq!(
+            Progress::from(RawProgress { state: 99, phase: 98, ..RawProgress::sized() }).state,
+            State::Unknown(99)
+        );
+        assert_eq!((Phase::from_code(99), Phase::Unknown(99).code()), (Phase::Unknown(99), 99));
+        assert_eq!((Kind::from_code(0), Check::from_code(99)), (Kind::Unknown(0), Check::Unknown(99)));
+    }
+
+    #[test]
+    fn outcome_has_all_that_the_result_tells_and_so_has_the_error_of_a_job_that_failed() {
+        let mut raw = RawResult { format: 2, pages: 9, waiting_ns: 1, reading_ns: 2, ..RawResult::sized() };
+        (raw.compressing_ns, raw.writing_ns, raw.syncing_ns, raw.verifying_ns) = (3, 4, 5, 6);
+        let outcome = Outcome::from_raw(&raw).unwrap();
+        assert_eq!((outcome.format, outcome.pages), (Format::Zstd, 9));
+        let times = [outcome.waiting, outcome.reading, outcome.compressing, outcome.writing, outcome.syncing];
+        assert_eq!(times.map(|time| time.as_nanos()), [1, 2, 3, 4, 5]);
+        assert_eq!(outcome.verifying.as_nanos(), 6);
+        raw.status = 7;
+        assert_eq!(Outcome::from_raw(&raw).unwrap_err().outcome, Some(Box::new(outcome)));
+    }
+
+    // What std takes for a signal's doing it tries again.
+    #[test]
+    fn no_status_is_the_io_error_that_std_retries() {
+        for &(status, _) in Status::ALL {
+            assert_ne!(io::ErrorKind::from(status), io::ErrorKind::Interrupted, "{status:?}");
+        }
+        assert_eq!(io::ErrorKind::from(Status::Cancelled), io::ErrorKind::Other);
     }
 
     #[test]

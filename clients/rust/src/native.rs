@@ -1,15 +1,14 @@
 //! The C interface: the structures of lb_backup.h, the functions of the library, and every unsafe block of this crate.
 
-use std::any::Any;
 use std::ffi::{c_char, c_void, CStr, CString};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
-use std::ptr::{null, null_mut};
+use std::ptr::{copy_nonoverlapping, null, null_mut};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use crate::job::Shared;
-use crate::{Check, Error, LogLevel, Status};
+use crate::{Error, LogLevel, Status};
 
 pub(crate) const ABI_VERSION: u32 = 0;
 pub(crate) const MESSAGE_SIZE: usize = 1024;
@@ -26,14 +25,29 @@ macro_rules! structures {
             #[derive(Clone, Copy)]
             pub(crate) struct $name { $(pub $field: $type),* }
 
+            // Not every structure is both made here and given to a callback.
+            #[allow(dead_code)]
             impl $name {
-                // Results only come out of callbacks.
-                #[allow(dead_code)]
                 pub(crate) fn sized() -> Self {
                     // SAFETY: integers, floats, raw pointers and optional functions are all valid as zero.
                     let mut structure: Self = unsafe { std::mem::zeroed() };
                     structure.struct_size = size_of::<Self>() as u32;
                     structure
+                }
+
+                /// What a callback is given has the library's size: an older library's ends earlier, and the rest is zero.
+                ///
+                /// # Safety
+                /// So many bytes as the first field says are there.
+                unsafe fn given(structure: *const Self) -> Self {
+                    let mut copy = Self::sized();
+                    // SAFETY: as the caller promises, and no more than there is room for.
+                    unsafe {
+                        let size = structure.cast::<u32>().read() as usize;
+                        let bytes = structure.cast::<u8>();
+                        copy_nonoverlapping(bytes, (&raw mut copy).cast(), size.min(size_of::<Self>()));
+                    }
+                    copy
                 }
             }
         )*
@@ -290,13 +304,9 @@ impl Api {
 
 fn failure(status: i32, error: &RawError) -> Error {
     Error {
-        status: Status::from_code(status),
         sqlite_code: error.sqlite_code,
         errno: error.sys_errno,
-        message: text(&error.message),
-        check: Check::None,
-        chunk: None,
-        page: None,
+        ..Error::local(Status::from_code(status), text(&error.message))
     }
 }
 
@@ -308,8 +318,8 @@ pub(crate) fn text(field: &[c_char]) -> String {
 unsafe extern "C" fn on_progress(job: JobPointer, progress: *const RawProgress, user_data: *mut c_void) {
     // SAFETY: the start put an Arc's pointer there, and on_complete, the last callback, has not yet taken it.
     let shared = unsafe { &*(user_data as *const Shared) };
-    // SAFETY: the library's structure, at least as large as ours, until this returns.
-    let progress = unsafe { *progress };
+    // SAFETY: the library's structure, until this returns.
+    let progress = unsafe { RawProgress::given(progress) };
     // May come before the start has written its out: the handle is taken from here.
     shared.handle.store(job as usize, Ordering::Release);
     guarded(shared, || shared.progressed(progress.into()));
@@ -318,11 +328,11 @@ unsafe extern "C" fn on_progress(job: JobPointer, progress: *const RawProgress, 
 unsafe extern "C" fn on_complete(_: JobPointer, result: *const RawResult, user_data: *mut c_void) {
     // SAFETY: the reference that the start gave; this is the job's last callback, called once.
     let shared = unsafe { Arc::from_raw(user_data as *const Shared) };
-    // SAFETY: the library's structure, at least as large as ours, until this returns.
-    let result = unsafe { *result };
+    // SAFETY: the library's structure, until this returns.
+    let result = unsafe { RawResult::given(result) };
     guarded(&shared, || shared.completed(&result));
     // The caller's closure goes with the last reference: what its drop does may panic, too.
-    guard_drop(shared);
+    quietly(|| drop(shared));
 }
 
 unsafe extern "C" fn on_log(level: u32, message: *const c_char, user_data: *mut c_void) {
@@ -330,20 +340,57 @@ unsafe extern "C" fn on_log(level: u32, message: *const c_char, user_data: *mut 
     let log = unsafe { &*(user_data as *const OnLog) };
     // SAFETY: the library's string, with its NUL, until this returns.
     let message = unsafe { CStr::from_ptr(message) }.to_string_lossy();
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| log(LogLevel::from_code(level), &message))) {
-        std::mem::forget(payload);
-    }
+    quietly(|| log(LogLevel::from_code(level), &message));
 }
 
 fn guarded(shared: &Shared, call: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-        shared.panicked(payload);
+        quietly(|| shared.panicked(payload));
     }
 }
 
-fn guard_drop(shared: Arc<Shared>) {
-    let dropped: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| drop(shared)));
-    if let Err(payload) = dropped {
+/// A panic of the caller's code that nobody waits for. Its payload is kept for ever: dropping it may panic, too.
+fn quietly(call: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
         std::mem::forget(payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Check, Job, Library};
+    use std::future::Future;
+    use std::mem::offset_of;
+    use std::pin::Pin;
+    use std::sync::mpsc;
+    use std::task::{Context, Poll, Waker};
+
+    // What lies behind an older library's structure is not of it.
+    #[test]
+    fn callbacks_read_no_more_than_the_library_has_written() {
+        let api = Library::load().unwrap().api;
+        let (send, receive) = mpsc::channel();
+        let shared = Shared::new(api, Some(Box::new(move |progress| send.send(*progress).unwrap())));
+        let user_data = Arc::into_raw(Arc::clone(&shared)) as *mut c_void;
+        let mut progress = RawProgress { bytes_done: 7, percent: 8.0, ..RawProgress::sized() };
+        progress.struct_size = offset_of!(RawProgress, percent) as u32;
+        let mut result =
+            RawResult { status: 7, sqlite_code: 11, failed_check: 2, failed_page: 9, ..RawResult::sized() };
+        result.struct_size = offset_of!(RawResult, failed_check) as u32;
+        // SAFETY: both structures are larger than they say, and user_data is an Arc's, given once.
+        unsafe {
+            on_progress(null_mut(), &progress, user_data);
+            on_complete(null_mut(), &result, user_data);
+        }
+        let seen = receive.recv().unwrap();
+        assert_eq!((seen.bytes_done, seen.percent), (7, 0.0));
+        let mut job = Job::new(api, 0, shared);
+        let Poll::Ready(outcome) = Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("the job has not ended");
+        };
+        let error = outcome.unwrap_err();
+        assert_eq!((error.status, error.sqlite_code), (Status::Corrupt, 11));
+        assert_eq!((error.check, error.chunk, error.page), (Check::None, None, None));
     }
 }

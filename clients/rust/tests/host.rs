@@ -1,6 +1,8 @@
 //! The client beside rusqlite with the system's SQLite, which has the database open in this process.
+#![allow(clippy::incompatible_msrv)] // the tests may take a newer Rust than the crate
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -10,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use lb_backup_client::{Control, Job, Library, LogLevel, Priority, State, Status, VerifyLevel};
+use lb_backup_client::{
+    Check, Control, Error, Format, Job, Library, LogLevel, Phase, Priority, State, Status, VerifyLevel,
+};
 use rusqlite::Connection;
 
 const ROWS: u32 = 400; // of 1000 bytes
@@ -74,6 +78,12 @@ fn sound(count: u32) -> String {
     format!("{count}\nok")
 }
 
+/// As coreutils compute it.
+fn sha256(file: &Path) -> String {
+    let said = Command::new("sha256sum").arg(file).output().unwrap();
+    String::from_utf8(said.stdout).unwrap().split(' ').next().unwrap().into()
+}
+
 #[test]
 fn round_trip() {
     let directory = tempfile::tempdir().unwrap();
@@ -81,7 +91,10 @@ fn round_trip() {
     let (archive, restored) = (host.beside("copy.db.zst"), host.beside("restored.db"));
     let outcome = library().backup(&host.path, &archive).verify(VerifyLevel::Full).run().unwrap();
     assert_eq!(outcome.archive_bytes, archive.metadata().unwrap().len());
-    assert!(outcome.sha256.is_some());
+    let digest: String = outcome.sha256.unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(digest, sha256(&archive));
+    assert_eq!(outcome.format, Format::Zstd);
+    assert_eq!(outcome.image_bytes, outcome.pages * u64::from(outcome.page_size));
     assert_eq!(library().inspect(&archive).unwrap().pages, outcome.pages);
     library().verify(&archive).verify(VerifyLevel::Full).run().unwrap();
     library().restore(&archive, &restored).run().unwrap();
@@ -97,14 +110,28 @@ fn progress_reaches_callback_and_iterator() {
     let directory = tempfile::tempdir().unwrap();
     let host = Host::open(directory.path(), "WAL");
     let (send, receive) = mpsc::channel();
-    let backup = library().backup(&host.path, host.beside("copy.db.zst"));
-    let job = backup.on_progress(move |progress| send.send(*progress).unwrap()).start().unwrap();
+    let backup = library().backup(&host.path, host.beside("copy.db.zst")).rate(1).chunk_size(65536);
+    let backup = backup.progress_every(Duration::ZERO).on_progress(move |progress| send.send(*progress).unwrap());
+    let job = backup.start().unwrap();
+    // The throttle holds it while it is looked at.
+    let held = job.updates().filter(|progress| progress.bytes_total > 0).nth(2).unwrap();
+    assert_eq!((held.state, held.phase), (State::Running, Phase::Compressing));
+    assert!(held.bytes_done < held.bytes_total && held.percent < 100.0, "{held:?}");
+    job.set_rate(0).unwrap();
     let last = job.updates().last().unwrap();
     job.wait().unwrap();
     let called: Vec<_> = receive.try_iter().collect();
-    assert_eq!(last.percent, 100.0);
+    assert!(called.len() >= 4, "{called:?}");
     assert_eq!(*called.last().unwrap(), last);
-    assert!(called.windows(2).all(|two| two[0].percent <= two[1].percent));
+    assert_eq!((last.state, last.phase, last.percent), (State::Succeeded, Phase::Done, 100.0));
+    assert_eq!((last.bytes_done, last.eta), (last.bytes_total, Some(Duration::ZERO)));
+    assert!(last.bytes_total > 0 && last.bytes_written > 0);
+    for two in called.windows(2) {
+        let [before, after] = two else { unreachable!() };
+        assert!(before.percent <= after.percent && before.elapsed <= after.elapsed, "{before:?}, {after:?}");
+        assert!(before.bytes_done <= after.bytes_done && before.bytes_written <= after.bytes_written);
+        assert!(before.bytes_total == 0 || before.bytes_total == after.bytes_total);
+    }
     assert_eq!(job.progress().unwrap().percent, 100.0);
 }
 
@@ -126,12 +153,73 @@ fn errors_say_what_happened() {
     let missing = run(&host.beside("missing.db"), &host.beside("copy.db"));
     assert_eq!(missing.status, Status::NotFound);
     assert!(missing.message.contains("missing.db"));
-    assert_eq!(std::io::Error::from(missing).kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(std::io::Error::from(missing).kind(), ErrorKind::NotFound);
     std::fs::write(host.beside("text"), "x".repeat(5000)).unwrap();
     assert_eq!(run(&host.path, &host.beside("text")).status, Status::AlreadyExists);
     assert_eq!(run(&host.beside("text"), &host.beside("copy.db")).status, Status::NotADatabase);
     assert_eq!(run(Path::new("a\0b"), &host.beside("copy.db")).status, Status::InvalidArgument);
     assert_eq!(Library::open(host.beside("text")).err().unwrap().status, Status::Unsupported);
+}
+
+fn damage(file: &Path, at: usize) {
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[at..at + 64].fill(0xee);
+    std::fs::write(file, bytes).unwrap();
+}
+
+fn io_kind(error: &Error) -> ErrorKind {
+    std::io::Error::from(error.clone()).kind()
+}
+
+#[test]
+fn damage_is_told_with_its_place_and_with_what_was_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "WAL");
+    let (archive, image) = (host.beside("copy.db.zst"), host.beside("copy.db"));
+    let whole = library().backup(&host.path, &archive).chunk_size(65536).run().unwrap();
+    damage(&archive, archive.metadata().unwrap().len() as usize / 2);
+    let error = library().verify(&archive).run().unwrap_err();
+    assert_eq!((error.status, io_kind(&error)), (Status::Corrupt, ErrorKind::InvalidData), "{error}");
+    assert_eq!((error.check, error.page), (Check::Frame, None));
+    assert!(error.chunk.is_some_and(|chunk| chunk > 0 && chunk < whole.image_bytes.div_ceil(65536)), "{error:?}");
+    assert_eq!(error.outcome.unwrap().pages, whole.pages);
+
+    library().backup(&host.path, &image).run().unwrap();
+    damage(&image, 6 * whole.page_size as usize);
+    let error = library().verify(&image).run().unwrap_err();
+    assert_eq!((error.status, error.check), (Status::Corrupt, Check::Integrity), "{error}");
+    assert_eq!((error.chunk, error.page), (None, Some(7)));
+}
+
+#[test]
+fn locked_source_is_busy_once_the_timeout_is_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "DELETE");
+    host.sqlite.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let error = library().backup(&host.path, host.beside("copy.db")).busy_timeout(Duration::ZERO).run().unwrap_err();
+    assert_eq!((error.status, io_kind(&error)), (Status::Busy, ErrorKind::ResourceBusy), "{error}");
+    assert_eq!(error.sqlite_code & 0xff, 5);
+    assert!(error.message.contains("game.db") && error.outcome.is_some(), "{error:?}");
+    assert_eq!((error.check, error.chunk, error.page), (Check::None, None, None));
+    host.sqlite.execute_batch("COMMIT").unwrap();
+    assert!(!host.beside("copy.db").exists());
+}
+
+#[test]
+fn detached_job_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Host::open(directory.path(), "DELETE");
+    // The lock holds it until nobody has the job any more.
+    host.sqlite.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let (send, receive) = mpsc::channel();
+    let backup = library().backup(&host.path, host.beside("copy.db")).busy_timeout(Duration::from_secs(300));
+    let job = backup.on_progress(move |progress| send.send(*progress).unwrap()).start().unwrap();
+    let control = job.control();
+    job.detach();
+    assert_eq!(control.cancel().unwrap_err().status, Status::InvalidHandle);
+    host.sqlite.execute_batch("COMMIT").unwrap();
+    assert_eq!(receive.iter().last().unwrap().state, State::Succeeded);
+    assert_eq!(rows(&host.beside("copy.db")), sound(ROWS));
 }
 
 #[test]
@@ -158,6 +246,21 @@ fn callback_that_panics_cancels_and_goes_on_in_the_waiter() {
     let payload = catch_unwind(AssertUnwindSafe(|| job.wait())).unwrap_err();
     assert_eq!(*payload.downcast::<&str>().unwrap(), "of the callback");
     assert_eq!(job.wait().unwrap_err().status, Status::Cancelled);
+}
+
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("of the captured value");
+    }
+}
+
+// In a process of its own, which a panic that goes through the library would end.
+#[test]
+fn callback_that_panics_and_again_when_it_is_dropped_ends_its_job_only() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(become_child("panics-twice", directory.path(), &[]).success());
 }
 
 #[test]
@@ -226,7 +329,9 @@ fn fifty_jobs_at_once_are_futures() {
             std::thread::park();
         }
     }
-    assert!((0..50).all(|i| host.beside(&format!("{i}.db")).exists()));
+    let one = std::fs::read(host.beside("0.db")).unwrap();
+    assert_eq!(rows(&host.beside("0.db")), sound(ROWS));
+    assert!((1..50).all(|i| std::fs::read(host.beside(&format!("{i}.db"))).unwrap() == one));
 }
 
 #[test]
@@ -353,6 +458,19 @@ fn child() {
             }
             Command::new("kill").args(["-KILL", &std::process::id().to_string()]).status().unwrap();
         }
+        "panics-twice" => {
+            let host = Host::open(&directory, "WAL");
+            let backup = library().backup(&host.path, host.beside("copy.db.zst")).rate(1).chunk_size(65536);
+            let captured = PanicsWhenDropped;
+            let panics = move |_: &_| {
+                let _ = &captured;
+                panic!("of the callback");
+            };
+            let job = backup.on_progress(panics).start().unwrap();
+            let payload = catch_unwind(AssertUnwindSafe(|| job.wait())).unwrap_err();
+            assert_eq!(*payload.downcast::<&str>().unwrap(), "of the callback");
+            assert_eq!(job.wait().unwrap_err().status, Status::Cancelled);
+        }
         "exits-with-a-job" => {
             let host = Host::open(&directory, "WAL");
             let _job = host.held("copy.db");
@@ -461,7 +579,7 @@ fn exit_with_a_job_running_leaves_nothing() {
 
 // The tests above see what they are there to see: with the library's protection off the hazard strikes.
 #[test]
-fn without_isolation_the_outsider_gets_in() {
+fn without_isolation_the_outsider_gets_in_and_rows_are_lost() {
     let Ok(hooks) = std::env::var("LB_BACKUP_HOOKS_LIBRARY") else { return };
     for (switch, code) in [("", 0), ("no-isolation", STRUCK)] {
         for journal in ["DELETE", "WAL"] {
@@ -470,5 +588,12 @@ fn without_isolation_the_outsider_gets_in() {
             let ended = become_child(journal, directory.path(), &environment);
             assert_eq!(ended.code(), Some(code), "{journal} with {switch:?}");
         }
+        // Without its locks the host may also find its shared memory cut short by the visitor, and end of that.
+        let directory = tempfile::tempdir().unwrap();
+        let environment = [("LB_BACKUP_LIBRARY", hooks.as_str()), ("LB_BACKUP_TEST_HOOKS", switch)];
+        let ended = become_child("commits-and-is-killed", directory.path(), &environment);
+        assert!(!ended.success());
+        let left = outside(&directory.path().join("game.db"), "SELECT count(*) FROM t");
+        assert_eq!(left == (ROWS + LATE).to_string(), code == 0, "{left} rows with {switch:?}");
     }
 }

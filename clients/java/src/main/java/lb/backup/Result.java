@@ -54,6 +54,7 @@ public record Result(Status status, Format format, int pageSize, long pages, lon
 
     static Result of(MemorySegment from) {
         Struct struct = Native.RESULT;
+        Check failed = struct.getEnum(from, "failed_check", Check.values());
         return new Result(Status.of(struct.getInt(from, "status")), struct.getEnum(from, "format", Format.values()),
                 struct.getInt(from, "page_size"), struct.getLong(from, "pages"), struct.getLong(from, "image_bytes"),
                 struct.getLong(from, "archive_bytes"), struct.getLong(from, "bytes_reused"), struct.getInt(from, "retries"),
@@ -63,7 +64,6 @@ public record Result(Status status, Format format, int pageSize, long pages, lon
                 struct.getNanos(from, "compressing_ns"), struct.getNanos(from, "writing_ns"),
                 struct.getNanos(from, "syncing_ns"), struct.getNanos(from, "verifying_ns"),
                 struct.getNanos(from, "source_lock_ns"), struct.getLong(from, "wal_growth_bytes"),
-                struct.getEnum(from, "failed_check", Check.values()), struct.getLong(from, "failed_chunk"),
-                struct.getLong(from, "failed_page"));
+                failed, failed == Check.NONE ? -1 : struct.getLong(from, "failed_chunk"), struct.getLong(from, "failed_page"));
     }
 }
