@@ -14,7 +14,7 @@ import threading
 import venv
 from datetime import timedelta, timezone
 from pathlib import Path
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 from tqdm import tqdm
@@ -136,6 +136,28 @@ def test_backup_connection_is_a_drop_in_for_that_of_sqlite3(database: Path, tmp_
         lb_backup.backup_connection(sqlite3.connect(":memory:"), tmp_path / "copy.db")
     target.close()
     source.close()
+
+
+def _as_dict(cursor: sqlite3.Cursor, row: Tuple[Any, ...]) -> Dict[str, Any]:
+    return {column[0]: value for column, value in zip(cursor.description, row)}
+
+
+@pytest.mark.parametrize(
+    "factories",
+    [{"row_factory": _as_dict}, {"row_factory": sqlite3.Row}, {"text_factory": bytes}],
+    ids=["dictionaries", "Row", "bytes"],
+)
+def test_backup_connection_takes_connections_with_factories(database: Path, tmp_path: Path, factories: Any) -> None:
+    source, target = sqlite3.connect(database), sqlite3.connect(tmp_path / "target.db")
+    for name, factory in factories.items():
+        setattr(source, name, factory)
+        setattr(target, name, factory)
+    calls: List[Tuple[int, int, int]] = []
+    lb_backup.backup_connection(source, target, progress=lambda *call: calls.append(call))
+    assert calls[-1][0] == 101
+    target.close()
+    source.close()
+    assert rows_of(tmp_path / "target.db") == 32
 
 
 def test_waiting_in_a_progress_function_would_deadlock(big: Path, tmp_path: Path) -> None:

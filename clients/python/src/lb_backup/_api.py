@@ -303,7 +303,7 @@ def backup_connection(
             raise TypeError(f"{argument} must be a number")
     from_path = _file_of(source, name)
     to_path = target if isinstance(target, (str, os.PathLike)) else _file_of(target, "main")
-    page_size: int = source.execute(f"PRAGMA {_quoted(name)}.page_size").fetchone()[0]
+    page_size: int = _ask(source, f"PRAGMA {_quoted(name)}.page_size")[0]
 
     def observer(look: Any) -> None:
         total = look.bytes_total // page_size
@@ -320,10 +320,17 @@ def _quoted(name: str) -> str:
 
 
 def _file_of(connection: sqlite3.Connection, name: str) -> str:
-    for _, schema, path in connection.execute("PRAGMA database_list"):
-        if schema == name and path:
-            return str(path)
-    raise _wrong(name, "is no database in a file of this connection")
+    # A BLOB, because the caller's text_factory may make anything of a text.
+    found = _ask(connection, "SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = ?", name)
+    if not found or not found[0]:
+        raise _wrong(name, "is no database in a file of this connection")
+    return os.fsdecode(found[0])
+
+
+def _ask(connection: sqlite3.Connection, statement: str, *arguments: str) -> Any:
+    cursor = connection.cursor()
+    cursor.row_factory = None  # not the caller's
+    return cursor.execute(statement, arguments).fetchone()
 
 
 # ---- restore, verify, inspect
