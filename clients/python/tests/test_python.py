@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import os
 import pickle
 import signal
@@ -136,6 +137,50 @@ def test_backup_connection_is_a_drop_in_for_that_of_sqlite3(database: Path, tmp_
         lb_backup.backup_connection(sqlite3.connect(":memory:"), tmp_path / "copy.db")
     target.close()
     source.close()
+
+
+class Bar:
+    made: List[Bar] = []
+
+    def __init__(self, **keywords: Any) -> None:
+        self.total: Any = None
+        self.shown, self.closed, self.keywords = 0, False, keywords
+        self.made.append(self)
+
+    def update(self, n: int) -> None:
+        self.shown += n
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("unit", ["B", "octets"])
+def test_class_of_a_bar_makes_one_bar(big: Path, tmp_path: Path, unit: str) -> None:
+    Bar.made.clear()
+    kind: Any = Bar if unit == "B" else functools.partial(Bar, unit=unit)
+    result = lb_backup.backup(big, tmp_path / "copy.db", progress=kind, progress_interval=0.001)
+    (bar,) = Bar.made
+    assert bar.closed and bar.shown == bar.total == result.image_bytes and bar.keywords["unit"] == unit
+    asyncio.run(lb_backup.verify_async(tmp_path / "copy.db", progress=kind))
+    assert len(Bar.made) == 2 and Bar.made[-1].closed
+
+
+def test_class_is_refused_where_nobody_would_close_its_bar(database: Path, backups: Found) -> None:
+    dest = database.with_name("copy.db")
+    with pytest.raises(TypeError, match="class"):
+        lb_backup.start_backup(database, dest, progress=tqdm)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="class"):
+        lb_backup.start_restore(database, dest, progress=functools.partial(tqdm, desc="restore"))
+    with pytest.raises(TypeError, match="class"):
+        lb_backup.start_verify(database, progress=Bar)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="class"):
+        lb_backup.backup(database, dest, progress=Mistaken)
+    assert backups() == []
+
+
+class Mistaken:
+    def __init__(self, look: lb_backup.Progress) -> None:
+        raise AssertionError("a class is made of a look")
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: Tuple[Any, ...]) -> Dict[str, Any]:

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
         def close(self) -> Any: ...
 
     ProgressFunction = Callable[[Progress], object]
-    ProgressLike = Union[ProgressFunction, Bar, Callable[..., Bar]]
+    ProgressLike = Union[ProgressFunction, Bar]
+    ProgressOrClass = Union[ProgressLike, Type[Bar]]
 
 # Jobs from before their start until their on_complete, by their user_data: what the library's thread looks them up by,
 # and what keeps a job that nobody holds alive until it has ended.
