@@ -99,6 +99,30 @@ def test_cancelled_task_cancels_the_job_and_ends_after_it(big: Path, backups: Fo
     assert backups() == []
 
 
+def test_closed_coroutine_cancels_the_job_and_ends_at_once(big: Path, backups: Found) -> None:
+    async def awaits() -> None:
+        await lb_backup.start_backup(big, big.with_name("awaited.db"), max_bytes_per_second=SLOW)
+
+    async def is_in_the_block() -> None:
+        async with lb_backup.start_backup(big, big.with_name("block.db"), max_bytes_per_second=SLOW):
+            await asyncio.sleep(3600)
+
+    async def waits_at_the_end_of_the_block() -> None:
+        async with lb_backup.start_backup(big, big.with_name("end.db"), max_bytes_per_second=SLOW):
+            pass
+
+    async def closed() -> None:
+        whole = lb_backup.backup_async(big, big.with_name("whole.db"), max_bytes_per_second=SLOW)
+        for coroutine in (awaits(), is_in_the_block(), waits_at_the_end_of_the_block(), whole):
+            coroutine.send(None)
+            coroutine.close()
+
+    asyncio.run(closed())
+    while lb_backup.jobs():
+        pass
+    assert backups() == []
+
+
 def test_future_tells_the_result_and_cancels(big: Path, tmp_path: Path) -> None:
     done = lb_backup.start_backup(big, tmp_path / "copy.db").future()
     held_job = held(lb_backup.start_backup(big, tmp_path / "held.db", max_bytes_per_second=SLOW))

@@ -220,8 +220,7 @@ class Job:
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         if kind is not None:
-            self.cancel()
-            await self._loop_future()
+            await self._abandon_async(kind)
         else:
             await self._until_done()
             self._raise_if_unseen()
@@ -233,10 +232,14 @@ class Job:
     async def _until_done(self) -> None:
         try:
             await self._loop_future()
-        except BaseException:
-            self.cancel()
-            await self._loop_future()
+        except BaseException as error:
+            await self._abandon_async(type(error))
             raise
+
+    async def _abandon_async(self, kind: Type[BaseException]) -> None:
+        self.cancel()
+        if not issubclass(kind, GeneratorExit):  # a coroutine that is being closed cannot await
+            await self._loop_future()
 
     def _loop_future(self) -> asyncio.Future[None]:
         import asyncio
