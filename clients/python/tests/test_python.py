@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import errno
 import functools
 import os
 import pickle
@@ -22,6 +23,7 @@ from tqdm import tqdm
 
 import lb_backup
 from conftest import PACKAGE, SLOW, held, make_database, python, rows_of
+from lb_backup import _errors
 
 CLIENT = Path(__file__).resolve().parents[1]
 Found = Callable[[], List[str]]
@@ -287,8 +289,9 @@ def test_errors_are_those_that_python_has(database: Path, tmp_path: Path) -> Non
     with pytest.raises(FileNotFoundError) as missing:
         lb_backup.backup(tmp_path / "missing.db", tmp_path / "copy.db")
     assert missing.value.errno == 2 and "missing.db" in str(missing.value)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError) as exists:
         lb_backup.backup(database, tmp_path / "there")
+    assert (exists.value.errno, exists.value.strerror) == (errno.EEXIST, os.strerror(errno.EEXIST))
     with pytest.raises(TimeoutError), lb_backup.start_backup(
         database, tmp_path / "held.db", max_bytes_per_second=SLOW
     ) as job:
@@ -306,6 +309,16 @@ def test_errors_are_those_that_python_has(database: Path, tmp_path: Path) -> Non
     with pytest.raises(TypeError, match="pickled"):
         pickle.dumps(job)
     assert busy.value.result.started.tzinfo is timezone.utc
+
+
+def test_every_oserror_has_an_errno() -> None:
+    kinds = [kind for kind in _errors.ERRORS.values() if issubclass(kind, OSError)]
+    assert len(kinds) == 6
+    for kind in kinds:
+        without = kind("why")
+        assert without.errno and isinstance(without, type(OSError(without.errno, "")))
+        assert without.sys_errno == 0 and str(without) == "why"
+        assert kind("why", sys_errno=errno.EROFS).errno == errno.EROFS
 
 
 FORK = """
