@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 import lb_backup
 from conftest import PACKAGE, SLOW, held, make_database, python, rows_of
-from lb_backup import _errors
+from lb_backup import _errors, _job
 
 CLIENT = Path(__file__).resolve().parents[1]
 Found = Callable[[], List[str]]
@@ -163,6 +163,36 @@ def test_backup_connection_is_a_drop_in_for_that_of_sqlite3(database: Path, tmp_
         lb_backup.backup_connection(sqlite3.connect(":memory:"), tmp_path / "copy.db")
     target.close()
     source.close()
+
+
+def test_end_that_cannot_be_told_is_the_error_of_the_job(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_a_later_library(*_: Any) -> lb_backup.Result:
+        raise ValueError("999 is not a valid Format")
+
+    monkeypatch.setattr(_job, "to_result", of_a_later_library)
+    job = lb_backup.start_backup(database, tmp_path / "copy.db")
+    future = job.future()
+    with pytest.raises(ValueError, match="999"):
+        job.result(timeout=60)
+    assert isinstance(future.exception(timeout=60), ValueError)
+
+
+def test_function_of_one_future_that_exits_leaves_the_others_told(
+    big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: List[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: told.append(unraisable.exc_type))
+    job = held(lb_backup.start_backup(big, tmp_path / "copy.db", max_bytes_per_second=SLOW))
+    job.future().add_done_callback(lambda _: sys.exit(1))
+    other = job.future()
+    job.cancel()
+    with pytest.raises(concurrent.futures.CancelledError):
+        other.result(timeout=60)
+    while lb_backup.jobs():
+        pass
+    assert told == [SystemExit]
 
 
 class Bar:

@@ -92,7 +92,7 @@ class Job:
         self._when_done: List[Callable[[], object]] = []
         self._last_look: Optional[Progress] = None
         self._result: Optional[Result] = None
-        self._failure: Optional[BaseException] = None  # what the progress function raised
+        self._failure: Optional[BaseException] = None  # what the progress function raised, or the end itself
         self._cancel_asked = False
         self._outcome_seen = False
 
@@ -290,17 +290,22 @@ class Job:
             elif not self.done():
                 _jobs.pop(self._key, None)  # interrupted before it was started
 
-    def _complete(self, raw: _ffi.lb_result) -> None:
-        result = to_result(raw, self.source, self.dest)
-        look = self.progress
+    def _complete(self, raw: Any) -> None:
+        look, result, failure = None, None, self._failure
+        try:
+            look = self.progress
+            result = to_result(_ffi.from_callback(raw, _ffi.lb_result), self.source, self.dest)
+        except BaseException as error:  # an end that cannot be told is one all the same
+            failure = failure or error
         with self._guard:
-            self._result = result
+            self._result, self._failure = result, failure
             self._last_look = look
             self._observer = None  # it may hold this very job
             self._done.set()
             calls, self._when_done = self._when_done, []
-        for call in calls:
-            call()
+        with contextlib.ExitStack() as stack:  # every one, whatever another raises
+            for call in reversed(calls):
+                stack.callback(call)
 
     def _call_when_done(self, call: Callable[[], object]) -> None:
         if not self.done():
@@ -378,9 +383,11 @@ class _JobFuture(Future[Result]):
             self.set_running_or_notify_cancel()
             return
         try:
-            self.set_result(job._outcome())
+            result = job._outcome()
         except BaseException as error:
             self.set_exception(error)
+        else:
+            self.set_result(result)
 
 
 def _may_wait(handle: Any) -> None:
@@ -414,7 +421,7 @@ def _on_complete(handle: int, result: Any, key: int) -> None:
     _ended.append(handle)
     try:
         _jobs[key]._handle.value = handle  # a callback may come before the start has returned it
-        _jobs[key]._complete(_ffi.from_callback(result, _ffi.lb_result))
+        _jobs[key]._complete(result)
     finally:
         del _jobs[key]
         _completing = None
