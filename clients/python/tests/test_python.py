@@ -505,6 +505,8 @@ def test_library_is_loaded_once_and_by_name() -> None:
         lb_backup.load("/another/liblb_backup.so.0")
     missing = python("-c", "import lb_backup; lb_backup.load()", LB_BACKUP_LIBRARY="/nowhere/liblb_backup.so.0")
     assert "OSError" in missing.stderr and "/nowhere" in missing.stderr
+    another = python("-c", "import lb_backup; lb_backup.load()", LB_BACKUP_LIBRARY="libm.so.6")
+    assert "\nImportError: lb_backup cannot use libm.so.6: " in another.stderr and "lb_backup_start" in another.stderr
     assert lb_backup.library_version().startswith(lb_backup.__version__)
     assert (PACKAGE / "py.typed").exists()
 
