@@ -8,12 +8,14 @@ import errno
 import functools
 import os
 import pickle
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import venv
+import zipfile
 from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
@@ -22,7 +24,7 @@ import pytest
 from tqdm import tqdm
 
 import lb_backup
-from conftest import PACKAGE, SLOW, held, make_database, python, rows_of
+from conftest import PACKAGE, REPOSITORY, SLOW, held, make_database, python, rows_of
 from lb_backup import _errors, _job
 
 CLIENT = Path(__file__).resolve().parents[1]
@@ -479,23 +481,59 @@ def test_example_runs(example: str, database: Path, tmp_path: Path) -> None:
     assert again.returncode == 1 and "copy.db.zst" in again.stderr
 
 
-def test_wheel_carries_the_library(tmp_path: Path, database: Path) -> None:
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+
+
+def make_wheel(directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     # In a copy: setuptools builds beside its sources.
-    sources = [CLIENT / name for name in ("src", "pyproject.toml", "setup.py", "README.md")]
-    subprocess.run(["cp", "-r", *sources, tmp_path], check=True)
-    pip: List[Any] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build: List[Any] = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", tmp_path, tmp_path]
-    subprocess.run([*pip, *build], check=True, env={**os.environ, "PYTHONPATH": ""})
-    (wheel,) = tmp_path.glob("lb_backup-*-py3-none-linux_*.whl")
+    names = ("src", "pyproject.toml", "setup.py", "README.md", "LICENSE-APACHE", "LICENSE-MIT")
+    subprocess.run(["cp", "-rL", *(CLIENT / name for name in names), directory], check=True)
+    build = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", directory, directory]
+    environment = {**os.environ, "PYTHONPATH": "", **environment}
+    return subprocess.run([*PIP, *map(str, build)], capture_output=True, text=True, env=environment)
+
+
+def licences(directory: Path) -> Dict[str, str]:
+    """The texts of its wheel's dist-info."""
+    (path,) = directory.glob("lb_backup-*-py3-none-linux_*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        names = [name for name in wheel.namelist() if ".dist-info/" in name and "/LICENSE" in name]
+        return {Path(name).name: wheel.read(name).decode() for name in names}
+
+
+def test_wheel_carries_the_library_and_the_licences(tmp_path: Path, database: Path) -> None:
+    library = tmp_path / "prefix/lib/any/liblb_backup.so"
+    notices = tmp_path / "prefix/share/licenses/lb_backup/LICENSES-OF-OTHERS"
+    library.parent.mkdir(parents=True)
+    notices.parent.mkdir(parents=True)
+    shutil.copyfile(lb_backup.load(), library)
+    notices.write_text("the work of others: ©")
+    built = make_wheel(tmp_path, LB_BACKUP_LIBRARY=str(library), LB_BACKUP_NOTICES="")
+    assert built.returncode == 0, built.stderr
+    wanted = {name: (REPOSITORY / name).read_text() for name in ("LICENSE-APACHE", "LICENSE-MIT")}
+    assert licences(tmp_path) == {**wanted, "LICENSES-OF-OTHERS": "the work of others: ©"}
+
+    (wheel,) = tmp_path.glob("*.whl")
     venv.create(tmp_path / "venv")
     there = tmp_path / "venv/bin/python"
-    subprocess.run([*pip, "--python", there, "install", "--no-deps", "--no-index", wheel], check=True)
+    subprocess.run([*PIP, "--python", there, "install", "--no-deps", "--no-index", wheel], check=True)
     program = f"import lb_backup; print(lb_backup.load()); lb_backup.backup({str(database)!r}, 'copy.db')"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LB_", "PYTHON"))}
     run = subprocess.run([there, "-c", program], capture_output=True, text=True, env=clean, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith(str(tmp_path / "venv")) and run.stdout.endswith("lb_backup/liblb_backup.so.0\n")
     assert rows_of(tmp_path / "copy.db") == 32
+
+
+def test_wheel_with_the_library_is_not_made_without_the_notices(tmp_path: Path) -> None:
+    library = tmp_path / "liblb_backup.so"
+    shutil.copyfile(lb_backup.load(), library)
+    refused = make_wheel(tmp_path, LB_BACKUP_LIBRARY=str(library), LB_BACKUP_NOTICES="")
+    assert refused.returncode != 0 and "LB_BACKUP_NOTICES" in refused.stderr
+    (tmp_path / "copyright").write_text("the work of others")
+    built = make_wheel(tmp_path, LB_BACKUP_LIBRARY=str(library), LB_BACKUP_NOTICES=str(tmp_path / "copyright"))
+    assert built.returncode == 0, built.stderr
+    assert licences(tmp_path)["LICENSES-OF-OTHERS"] == "the work of others"
 
 
 def test_library_is_loaded_once_and_by_name() -> None:
