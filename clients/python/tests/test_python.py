@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import errno
+import functools
 import os
 import pickle
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import venv
+import zipfile
 from datetime import timedelta, timezone
 from pathlib import Path
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 from tqdm import tqdm
 
 import lb_backup
-from conftest import PACKAGE, SLOW, held, make_database, python, rows_of
+from conftest import PACKAGE, REPOSITORY, SLOW, held, make_database, python, rows_of
+from lb_backup import _errors, _job
 
 CLIENT = Path(__file__).resolve().parents[1]
 Found = Callable[[], List[str]]
@@ -98,6 +103,30 @@ def test_cancelled_task_cancels_the_job_and_ends_after_it(big: Path, backups: Fo
     assert backups() == []
 
 
+def test_closed_coroutine_cancels_the_job_and_ends_at_once(big: Path, backups: Found) -> None:
+    async def awaits() -> None:
+        await lb_backup.start_backup(big, big.with_name("awaited.db"), max_bytes_per_second=SLOW)
+
+    async def is_in_the_block() -> None:
+        async with lb_backup.start_backup(big, big.with_name("block.db"), max_bytes_per_second=SLOW):
+            await asyncio.sleep(3600)
+
+    async def waits_at_the_end_of_the_block() -> None:
+        async with lb_backup.start_backup(big, big.with_name("end.db"), max_bytes_per_second=SLOW):
+            pass
+
+    async def closed() -> None:
+        whole = lb_backup.backup_async(big, big.with_name("whole.db"), max_bytes_per_second=SLOW)
+        for coroutine in (awaits(), is_in_the_block(), waits_at_the_end_of_the_block(), whole):
+            coroutine.send(None)
+            coroutine.close()
+
+    asyncio.run(closed())
+    while lb_backup.jobs():
+        pass
+    assert backups() == []
+
+
 def test_future_tells_the_result_and_cancels(big: Path, tmp_path: Path) -> None:
     done = lb_backup.start_backup(big, tmp_path / "copy.db").future()
     held_job = held(lb_backup.start_backup(big, tmp_path / "held.db", max_bytes_per_second=SLOW))
@@ -136,6 +165,102 @@ def test_backup_connection_is_a_drop_in_for_that_of_sqlite3(database: Path, tmp_
         lb_backup.backup_connection(sqlite3.connect(":memory:"), tmp_path / "copy.db")
     target.close()
     source.close()
+
+
+def test_end_that_cannot_be_told_is_the_error_of_the_job(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_a_later_library(*_: Any) -> lb_backup.Result:
+        raise ValueError("999 is not a valid Format")
+
+    monkeypatch.setattr(_job, "to_result", of_a_later_library)
+    job = lb_backup.start_backup(database, tmp_path / "copy.db")
+    future = job.future()
+    with pytest.raises(ValueError, match="999"):
+        job.result(timeout=60)
+    assert isinstance(future.exception(timeout=60), ValueError)
+
+
+def test_function_of_one_future_that_exits_leaves_the_others_told(
+    big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: List[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: told.append(unraisable.exc_type))
+    job = held(lb_backup.start_backup(big, tmp_path / "copy.db", max_bytes_per_second=SLOW))
+    job.future().add_done_callback(lambda _: sys.exit(1))
+    other = job.future()
+    job.cancel()
+    with pytest.raises(concurrent.futures.CancelledError):
+        other.result(timeout=60)
+    while lb_backup.jobs():
+        pass
+    assert told == [SystemExit]
+
+
+class Bar:
+    made: List[Bar] = []
+
+    def __init__(self, **keywords: Any) -> None:
+        self.total: Any = None
+        self.shown, self.closed, self.keywords = 0, False, keywords
+        self.made.append(self)
+
+    def update(self, n: int) -> None:
+        self.shown += n
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("unit", ["B", "octets"])
+def test_class_of_a_bar_makes_one_bar(big: Path, tmp_path: Path, unit: str) -> None:
+    Bar.made.clear()
+    kind: Any = Bar if unit == "B" else functools.partial(Bar, unit=unit)
+    result = lb_backup.backup(big, tmp_path / "copy.db", progress=kind, progress_interval=0.001)
+    (bar,) = Bar.made
+    assert bar.closed and bar.shown == bar.total == result.image_bytes and bar.keywords["unit"] == unit
+    asyncio.run(lb_backup.verify_async(tmp_path / "copy.db", progress=kind))
+    assert len(Bar.made) == 2 and Bar.made[-1].closed
+
+
+def test_class_is_refused_where_nobody_would_close_its_bar(database: Path, backups: Found) -> None:
+    dest = database.with_name("copy.db")
+    with pytest.raises(TypeError, match="class"):
+        lb_backup.start_backup(database, dest, progress=tqdm)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="class"):
+        lb_backup.start_restore(database, dest, progress=functools.partial(tqdm, desc="restore"))
+    with pytest.raises(TypeError, match="class"):
+        lb_backup.start_verify(database, progress=Bar)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="class"):
+        lb_backup.backup(database, dest, progress=Mistaken)
+    assert backups() == []
+
+
+class Mistaken:
+    def __init__(self, look: lb_backup.Progress) -> None:
+        raise AssertionError("a class is made of a look")
+
+
+def _as_dict(cursor: sqlite3.Cursor, row: Tuple[Any, ...]) -> Dict[str, Any]:
+    return {column[0]: value for column, value in zip(cursor.description, row)}
+
+
+@pytest.mark.parametrize(
+    "factories",
+    [{"row_factory": _as_dict}, {"row_factory": sqlite3.Row}, {"text_factory": bytes}],
+    ids=["dictionaries", "Row", "bytes"],
+)
+def test_backup_connection_takes_connections_with_factories(database: Path, tmp_path: Path, factories: Any) -> None:
+    source, target = sqlite3.connect(database), sqlite3.connect(tmp_path / "target.db")
+    for name, factory in factories.items():
+        setattr(source, name, factory)
+        setattr(target, name, factory)
+    calls: List[Tuple[int, int, int]] = []
+    lb_backup.backup_connection(source, target, progress=lambda *call: calls.append(call))
+    assert calls[-1][0] == 101
+    target.close()
+    source.close()
+    assert rows_of(tmp_path / "target.db") == 32
 
 
 def test_waiting_in_a_progress_function_would_deadlock(big: Path, tmp_path: Path) -> None:
@@ -196,8 +321,9 @@ def test_errors_are_those_that_python_has(database: Path, tmp_path: Path) -> Non
     with pytest.raises(FileNotFoundError) as missing:
         lb_backup.backup(tmp_path / "missing.db", tmp_path / "copy.db")
     assert missing.value.errno == 2 and "missing.db" in str(missing.value)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError) as exists:
         lb_backup.backup(database, tmp_path / "there")
+    assert (exists.value.errno, exists.value.strerror) == (errno.EEXIST, os.strerror(errno.EEXIST))
     with pytest.raises(TimeoutError), lb_backup.start_backup(
         database, tmp_path / "held.db", max_bytes_per_second=SLOW
     ) as job:
@@ -215,6 +341,16 @@ def test_errors_are_those_that_python_has(database: Path, tmp_path: Path) -> Non
     with pytest.raises(TypeError, match="pickled"):
         pickle.dumps(job)
     assert busy.value.result.started.tzinfo is timezone.utc
+
+
+def test_every_oserror_has_an_errno() -> None:
+    kinds = [kind for kind in _errors.ERRORS.values() if issubclass(kind, OSError)]
+    assert len(kinds) == 6
+    for kind in kinds:
+        without = kind("why")
+        assert without.errno and isinstance(without, type(OSError(without.errno, "")))
+        assert without.sys_errno == 0 and str(without) == "why"
+        assert kind("why", sys_errno=errno.EROFS).errno == errno.EROFS
 
 
 FORK = """
@@ -345,23 +481,59 @@ def test_example_runs(example: str, database: Path, tmp_path: Path) -> None:
     assert again.returncode == 1 and "copy.db.zst" in again.stderr
 
 
-def test_wheel_carries_the_library(tmp_path: Path, database: Path) -> None:
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+
+
+def make_wheel(directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     # In a copy: setuptools builds beside its sources.
-    sources = [CLIENT / name for name in ("src", "pyproject.toml", "setup.py", "README.md")]
-    subprocess.run(["cp", "-r", *sources, tmp_path], check=True)
-    pip: List[Any] = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    build: List[Any] = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", tmp_path, tmp_path]
-    subprocess.run([*pip, *build], check=True, env={**os.environ, "PYTHONPATH": ""})
-    (wheel,) = tmp_path.glob("lb_backup-*-py3-none-linux_*.whl")
+    names = ("src", "pyproject.toml", "setup.py", "README.md", "LICENSE-APACHE", "LICENSE-MIT")
+    subprocess.run(["cp", "-rL", *(CLIENT / name for name in names), directory], check=True)
+    build = ["wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", directory, directory]
+    environment = {**os.environ, "PYTHONPATH": "", **environment}
+    return subprocess.run([*PIP, *map(str, build)], capture_output=True, text=True, env=environment)
+
+
+def licences(directory: Path) -> Dict[str, str]:
+    """The texts of its wheel's dist-info."""
+    (path,) = directory.glob("lb_backup-*-py3-none-linux_*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        names = [name for name in wheel.namelist() if ".dist-info/" in name and "/LICENSE" in name]
+        return {Path(name).name: wheel.read(name).decode() for name in names}
+
+
+def test_wheel_carries_the_library_and_the_licences(tmp_path: Path, database: Path) -> None:
+    library = tmp_path / "prefix/lib/any/liblb_backup.so"
+    notices = tmp_path / "prefix/share/licenses/lb_backup/LICENSES-OF-OTHERS"
+    library.parent.mkdir(parents=True)
+    notices.parent.mkdir(parents=True)
+    shutil.copyfile(lb_backup.load(), library)
+    notices.write_text("the work of others: ©")
+    built = make_wheel(tmp_path, LB_BACKUP_LIBRARY=str(library), LB_BACKUP_NOTICES="")
+    assert built.returncode == 0, built.stderr
+    wanted = {name: (REPOSITORY / name).read_text() for name in ("LICENSE-APACHE", "LICENSE-MIT")}
+    assert licences(tmp_path) == {**wanted, "LICENSES-OF-OTHERS": "the work of others: ©"}
+
+    (wheel,) = tmp_path.glob("*.whl")
     venv.create(tmp_path / "venv")
     there = tmp_path / "venv/bin/python"
-    subprocess.run([*pip, "--python", there, "install", "--no-deps", "--no-index", wheel], check=True)
+    subprocess.run([*PIP, "--python", there, "install", "--no-deps", "--no-index", wheel], check=True)
     program = f"import lb_backup; print(lb_backup.load()); lb_backup.backup({str(database)!r}, 'copy.db')"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LB_", "PYTHON"))}
     run = subprocess.run([there, "-c", program], capture_output=True, text=True, env=clean, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith(str(tmp_path / "venv")) and run.stdout.endswith("lb_backup/liblb_backup.so.0\n")
     assert rows_of(tmp_path / "copy.db") == 32
+
+
+def test_wheel_with_the_library_is_not_made_without_the_notices(tmp_path: Path) -> None:
+    library = tmp_path / "liblb_backup.so"
+    shutil.copyfile(lb_backup.load(), library)
+    refused = make_wheel(tmp_path, LB_BACKUP_LIBRARY=str(library), LB_BACKUP_NOTICES="")
+    assert refused.returncode != 0 and "LB_BACKUP_NOTICES" in refused.stderr
+    (tmp_path / "copyright").write_text("the work of others")
+    built = make_wheel(tmp_path, LB_BACKUP_LIBRARY=str(library), LB_BACKUP_NOTICES=str(tmp_path / "copyright"))
+    assert built.returncode == 0, built.stderr
+    assert licences(tmp_path)["LICENSES-OF-OTHERS"] == "the work of others"
 
 
 def test_library_is_loaded_once_and_by_name() -> None:
@@ -371,6 +543,8 @@ def test_library_is_loaded_once_and_by_name() -> None:
         lb_backup.load("/another/liblb_backup.so.0")
     missing = python("-c", "import lb_backup; lb_backup.load()", LB_BACKUP_LIBRARY="/nowhere/liblb_backup.so.0")
     assert "OSError" in missing.stderr and "/nowhere" in missing.stderr
+    another = python("-c", "import lb_backup; lb_backup.load()", LB_BACKUP_LIBRARY="libm.so.6")
+    assert "\nImportError: lb_backup cannot use libm.so.6: " in another.stderr and "lb_backup_start" in another.stderr
     assert lb_backup.library_version().startswith(lb_backup.__version__)
     assert (PACKAGE / "py.typed").exists()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Literal, Unpack
 
-    from ._job import ProgressLike
+    from ._job import ProgressLike, ProgressOrClass
 
     PathLike = Union[str, os.PathLike[str]]
     Seconds = Union[float, timedelta]
@@ -235,14 +235,14 @@ def backup(
     source: PathLike,
     dest: PathLike,
     *,
-    progress: Optional[ProgressLike] = None,
+    progress: Optional[ProgressOrClass] = None,
     **options: Unpack[BackupOptions],
 ) -> Result:
     """Backs up the SQLite database ``source``, which may be in use, into the new file ``dest``, and waits for it.
 
     ``progress`` is called in this thread with a Progress every ``progress_interval`` seconds and once at the end; or it
-    is a progress bar of tqdm's kind, or its class: ``progress=tqdm``. What it raises comes out of here, and so does
-    KeyboardInterrupt: the job is cancelled first, and over by then.
+    is a progress bar of tqdm's kind, or its class, ``progress=tqdm``, or a functools.partial of that. What it raises
+    comes out of here, and so does KeyboardInterrupt: the job is cancelled first, and over by then.
 
     Raises the Error that the job ended with.
     """
@@ -259,7 +259,7 @@ def start_backup(
     """Starts a backup and returns at once.
 
     ``progress`` is called on the library's thread, of which there is one for all jobs: be brief. What it raises cancels
-    the job and comes out of Job.result(). A progress bar is the caller's to close.
+    the job and comes out of Job.result(). A progress bar is the caller's to make and to close: no class of one.
     """
     return _backup(source, dest, options).start(progress)
 
@@ -268,7 +268,7 @@ async def backup_async(
     source: PathLike,
     dest: PathLike,
     *,
-    progress: Optional[ProgressLike] = None,
+    progress: Optional[ProgressOrClass] = None,
     **options: Unpack[BackupOptions],
 ) -> Result:
     """As backup(), in asyncio. ``progress`` is called in the event loop; cancelling the task cancels the job."""
@@ -303,7 +303,7 @@ def backup_connection(
             raise TypeError(f"{argument} must be a number")
     from_path = _file_of(source, name)
     to_path = target if isinstance(target, (str, os.PathLike)) else _file_of(target, "main")
-    page_size: int = source.execute(f"PRAGMA {_quoted(name)}.page_size").fetchone()[0]
+    page_size: int = _ask(source, f"PRAGMA {_quoted(name)}.page_size")[0]
 
     def observer(look: Any) -> None:
         total = look.bytes_total // page_size
@@ -320,10 +320,17 @@ def _quoted(name: str) -> str:
 
 
 def _file_of(connection: sqlite3.Connection, name: str) -> str:
-    for _, schema, path in connection.execute("PRAGMA database_list"):
-        if schema == name and path:
-            return str(path)
-    raise _wrong(name, "is no database in a file of this connection")
+    # A BLOB, because the caller's text_factory may make anything of a text.
+    found = _ask(connection, "SELECT CAST(file AS BLOB) FROM pragma_database_list WHERE name = ?", name)
+    if not found or not found[0]:
+        raise _wrong(name, "is no database in a file of this connection")
+    return os.fsdecode(found[0])
+
+
+def _ask(connection: sqlite3.Connection, statement: str, *arguments: str) -> Any:
+    cursor = connection.cursor()
+    cursor.row_factory = None  # not the caller's
+    return cursor.execute(statement, arguments).fetchone()
 
 
 # ---- restore, verify, inspect
@@ -333,7 +340,7 @@ def restore(
     archive: PathLike,
     dest: PathLike,
     *,
-    progress: Optional[ProgressLike] = None,
+    progress: Optional[ProgressOrClass] = None,
     **options: Unpack[RestoreOptions],
 ) -> Result:
     """Makes the database ``dest`` of a backup, and waits for it; ``progress`` as in backup().
@@ -358,7 +365,7 @@ async def restore_async(
     archive: PathLike,
     dest: PathLike,
     *,
-    progress: Optional[ProgressLike] = None,
+    progress: Optional[ProgressOrClass] = None,
     **options: Unpack[RestoreOptions],
 ) -> Result:
     """As restore(), in asyncio; ``progress`` as in backup_async()."""
@@ -366,7 +373,7 @@ async def restore_async(
 
 
 def verify(
-    archive: PathLike, *, progress: Optional[ProgressLike] = None, **options: Unpack[VerifyOptions]
+    archive: PathLike, *, progress: Optional[ProgressOrClass] = None, **options: Unpack[VerifyOptions]
 ) -> Result:
     """Checks a backup of any kind that restore() takes, and waits for it; ``progress`` as in backup().
 
@@ -383,7 +390,7 @@ def start_verify(
 
 
 async def verify_async(
-    archive: PathLike, *, progress: Optional[ProgressLike] = None, **options: Unpack[VerifyOptions]
+    archive: PathLike, *, progress: Optional[ProgressOrClass] = None, **options: Unpack[VerifyOptions]
 ) -> Result:
     """As verify(), in asyncio; ``progress`` as in backup_async()."""
     return await _verify(archive, options).run_async(progress)

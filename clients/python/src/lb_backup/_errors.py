@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import errno
 import os
 from concurrent.futures import CancelledError as _FutureCancelledError
 from typing import TYPE_CHECKING, Dict, Optional, Tuple, Type
@@ -51,6 +52,7 @@ class Error(Exception):
     """The operating system's errno, or 0 where it was not the cause."""
     result: Optional[Result]
     """Of a job that failed, its whole result, as far as it was known by then. None if no job ran."""
+    _errno = 0  # of an OSError, where the operating system gave none
 
     def __init__(
         self,
@@ -66,9 +68,9 @@ class Error(Exception):
         self.sqlite_code = sqlite_code
         self.sys_errno = sys_errno
         self.result = result
-        if isinstance(self, OSError) and sys_errno:
-            super().__setattr__("errno", sys_errno)
-            super().__setattr__("strerror", os.strerror(sys_errno))
+        if isinstance(self, OSError):
+            super().__setattr__("errno", sys_errno or self._errno)
+            super().__setattr__("strerror", os.strerror(sys_errno or self._errno))
 
     def __str__(self) -> str:
         return self.message
@@ -88,13 +90,19 @@ class InvalidHandleError(Error, ValueError):
 class NotFoundError(Error, FileNotFoundError):
     """The source, or the destination's directory, does not exist."""
 
+    _errno = errno.ENOENT
+
 
 class AlreadyExistsError(Error, FileExistsError):
     """The destination exists, and replacing it was not asked for."""
 
+    _errno = errno.EEXIST
+
 
 class PermissionDeniedError(Error, PermissionError):
     """The operating system refused access."""
+
+    _errno = errno.EACCES
 
 
 class NotADatabaseError(Error):
@@ -112,9 +120,13 @@ class BusyError(Error):
 class NoSpaceError(Error, OSError):
     """No room: a full disk, a quota, or a file-size limit."""
 
+    _errno = errno.ENOSPC
+
 
 class IoError(Error, OSError):
     """The operating system failed to read or write."""
+
+    _errno = errno.EIO
 
 
 class CancelledError(Error, _FutureCancelledError):
@@ -123,6 +135,8 @@ class CancelledError(Error, _FutureCancelledError):
 
 class TimedOutError(Error, TimeoutError):
     """Not yet done."""
+
+    _errno = errno.ETIMEDOUT
 
 
 class QueueFullError(Error):

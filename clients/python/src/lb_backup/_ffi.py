@@ -255,7 +255,8 @@ def load(path: Union[str, "os.PathLike[str]", None] = None) -> str:
     the wheel, ``liblb_backup.so.0`` by the system's rules. Every other function does this by itself; call it first to
     name another library, or to have the cost at a moment of your choice.
 
-    Raises OSError if it cannot be loaded, ImportError if it has another ABI, RuntimeError if another one is loaded.
+    Raises OSError if it cannot be loaded, ImportError if it has another ABI or lacks a function, RuntimeError if
+    another one is loaded.
     """
     global _library, _path
     with _lock:
@@ -267,7 +268,10 @@ def load(path: Union[str, "os.PathLike[str]", None] = None) -> str:
         wanted = wanted or os.environ.get("LB_BACKUP_LIBRARY") or _carried() or LIBRARY_NAME
         library = ctypes.CDLL(wanted)
         for name, (result, arguments) in FUNCTIONS.items():
-            function = getattr(library, name)
+            try:
+                function = getattr(library, name)
+            except AttributeError as error:
+                raise ImportError(f"lb_backup cannot use {wanted}: {error}") from error
             function.restype = result
             function.argtypes = arguments
         if library.lb_abi_version() != ABI_VERSION:

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
         def close(self) -> Any: ...
 
     ProgressFunction = Callable[[Progress], object]
-    ProgressLike = Union[ProgressFunction, Bar, Callable[..., Bar]]
+    ProgressLike = Union[ProgressFunction, Bar]
+    ProgressOrClass = Union[ProgressLike, Type[Bar]]
 
 # Jobs from before their start until their on_complete, by their user_data: what the library's thread looks them up by,
 # and what keeps a job that nobody holds alive until it has ended.
@@ -91,7 +92,7 @@ class Job:
         self._when_done: List[Callable[[], object]] = []
         self._last_look: Optional[Progress] = None
         self._result: Optional[Result] = None
-        self._failure: Optional[BaseException] = None  # what the progress function raised
+        self._failure: Optional[BaseException] = None  # what the progress function raised, or the end itself
         self._cancel_asked = False
         self._outcome_seen = False
 
@@ -219,8 +220,7 @@ class Job:
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         if kind is not None:
-            self.cancel()
-            await self._loop_future()
+            await self._abandon_async(kind)
         else:
             await self._until_done()
             self._raise_if_unseen()
@@ -232,10 +232,14 @@ class Job:
     async def _until_done(self) -> None:
         try:
             await self._loop_future()
-        except BaseException:
-            self.cancel()
-            await self._loop_future()
+        except BaseException as error:
+            await self._abandon_async(type(error))
             raise
+
+    async def _abandon_async(self, kind: Type[BaseException]) -> None:
+        self.cancel()
+        if not issubclass(kind, GeneratorExit):  # a coroutine that is being closed cannot await
+            await self._loop_future()
 
     def _loop_future(self) -> asyncio.Future[None]:
         import asyncio
@@ -286,17 +290,22 @@ class Job:
             elif not self.done():
                 _jobs.pop(self._key, None)  # interrupted before it was started
 
-    def _complete(self, raw: _ffi.lb_result) -> None:
-        result = to_result(raw, self.source, self.dest)
-        look = self.progress
+    def _complete(self, raw: Any) -> None:
+        look, result, failure = None, None, self._failure
+        try:
+            look = self.progress
+            result = to_result(_ffi.from_callback(raw, _ffi.lb_result), self.source, self.dest)
+        except BaseException as error:  # an end that cannot be told is one all the same
+            failure = failure or error
         with self._guard:
-            self._result = result
+            self._result, self._failure = result, failure
             self._last_look = look
             self._observer = None  # it may hold this very job
             self._done.set()
             calls, self._when_done = self._when_done, []
-        for call in calls:
-            call()
+        with contextlib.ExitStack() as stack:  # every one, whatever another raises
+            for call in reversed(calls):
+                stack.callback(call)
 
     def _call_when_done(self, call: Callable[[], object]) -> None:
         if not self.done():
@@ -374,9 +383,11 @@ class _JobFuture(Future[Result]):
             self.set_running_or_notify_cancel()
             return
         try:
-            self.set_result(job._outcome())
+            result = job._outcome()
         except BaseException as error:
             self.set_exception(error)
+        else:
+            self.set_result(result)
 
 
 def _may_wait(handle: Any) -> None:
@@ -410,7 +421,7 @@ def _on_complete(handle: int, result: Any, key: int) -> None:
     _ended.append(handle)
     try:
         _jobs[key]._handle.value = handle  # a callback may come before the start has returned it
-        _jobs[key]._complete(_ffi.from_callback(result, _ffi.lb_result))
+        _jobs[key]._complete(result)
     finally:
         del _jobs[key]
         _completing = None

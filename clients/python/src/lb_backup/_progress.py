@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Iterator, Optional
+import functools
+from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Type
 
 from ._types import Progress
 
 if TYPE_CHECKING:
-    from ._job import ProgressFunction, ProgressLike
+    from ._job import ProgressFunction
 
 
 class _ToBar:
@@ -25,12 +26,13 @@ class _ToBar:
 
 
 @contextlib.contextmanager
-def observing(progress: Optional[ProgressLike]) -> Iterator[Optional[ProgressFunction]]:
+def observing(progress: Any) -> Iterator[Optional[ProgressFunction]]:
     """The function to call with each look. A bar that was made here is closed at the end."""
-    if progress is None:
-        yield None
-    elif isinstance(progress, type) and hasattr(progress, "update"):
-        bar = progress(unit="B", unit_scale=True, unit_divisor=1024)
+    if hasattr(_class_of(progress), "update"):
+        keywords: Dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
+        if isinstance(progress, functools.partial):
+            keywords.update(progress.keywords)
+        bar = progress(**keywords)
         try:
             yield _ToBar(bar)
         finally:
@@ -39,10 +41,17 @@ def observing(progress: Optional[ProgressLike]) -> Iterator[Optional[ProgressFun
         yield observer_of(progress)
 
 
+def _class_of(progress: Any) -> Optional[Type[Any]]:
+    made = progress.func if isinstance(progress, functools.partial) else progress
+    return made if isinstance(made, type) else None
+
+
 def observer_of(progress: Any) -> Optional[ProgressFunction]:
     """As observing(), for a bar that somebody else closes."""
     if progress is None:
         return None
+    if _class_of(progress) is not None:
+        raise TypeError("progress is a class, of which each look would make another object; give an object")
     if hasattr(progress, "update") and hasattr(progress, "total"):
         return _ToBar(progress)
     if not callable(progress):
