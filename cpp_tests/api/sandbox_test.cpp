@@ -68,6 +68,28 @@ TEST_P(Sandbox, source_without_read_permission_is_named) {
     EXPECT_TRUE(list_dir(out).empty());
 }
 
+/// A reader of a WAL database has files to make beside it, and beside no link that leads there.
+TEST_P(Sandbox, log_that_cannot_be_made_is_a_want_of_permission_also_through_a_link) {
+    ASSERT_EQ(::chmod(dir.path().c_str(), 0555), 0);
+    ASSERT_EQ(::chmod(source.c_str(), 0666), 0);
+    ASSERT_EQ(::chmod(out.c_str(), 0777), 0);
+    fs::create_symlink(source, out / "link.db");
+    isolated([&] {
+        become_nobody();
+        for (const auto &path : {source, out / "link.db"}) {
+            const auto outcome = backup(path, dest);
+            if (GetParam().wal()) {
+                expect_failed(outcome, LB_STATUS_PERMISSION_DENIED, path.string());
+            } else {
+                expect_ok(outcome);
+                fs::remove(dest);
+            }
+        }
+    });
+    EXPECT_EQ(list_dir(out), std::vector<std::string>{"link.db"});
+    ASSERT_EQ(::chmod(dir.path().c_str(), 0755), 0);
+}
+
 TEST_P(Sandbox, source_behind_a_closed_directory_is_named) {
     ASSERT_EQ(::chmod(dir.path().c_str(), 0755), 0);
     fs::create_directory(dir / "vault");

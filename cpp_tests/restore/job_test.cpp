@@ -176,7 +176,8 @@ TEST_F(Arguments, kept_copy_with_a_name_that_sqlite_has_beside_the_destination_o
             auto wanted = replacing();
             wanted.keep_previous = kept.c_str();
             for (const auto &from : {plain, dir / "alias.db"})
-                expect_failed(restore(from, dest, wanted), LB_STATUS_INVALID_ARGUMENT, "keep_previous \"" + kept + "\"");
+                expect_failed(restore(from, dest, wanted), LB_STATUS_INVALID_ARGUMENT,
+                              "keep_previous \"" + kept + "\"");
         }
     EXPECT_EQ(list_dir(out), before);
     EXPECT_EQ(list_dir(dir.path()), beside);

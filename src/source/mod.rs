@@ -592,10 +592,13 @@ fn denied(path: &Path, access: Access) -> Option<Errno> {
     let denied = |path: &Path, needed| rustix::fs::accessat(CWD, path, needed, AtFlags::EACCESS).err();
     match access {
         Access::Read => denied(path, Needed::READ_OK),
-        // In its directory the log or the journal must be made.
-        Access::Write => denied(path, Needed::READ_OK | Needed::WRITE_OK)
-            .or_else(|| path.parent().and_then(|directory| denied(directory, Needed::WRITE_OK)))
-            .or_else(|| denied(&beside(path, "-wal"), Needed::WRITE_OK).filter(|errno| *errno != Errno::NOENT)),
+        Access::Write => {
+            // In the directory of the file that a link leads to, the log or the journal must be made.
+            let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            denied(&real, Needed::READ_OK | Needed::WRITE_OK)
+                .or_else(|| real.parent().and_then(|directory| denied(directory, Needed::WRITE_OK)))
+                .or_else(|| denied(&beside(&real, "-wal"), Needed::WRITE_OK).filter(|errno| *errno != Errno::NOENT))
+        }
     }
 }
 
