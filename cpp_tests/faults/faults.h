@@ -52,7 +52,7 @@ void faults_arm(faults_class failing, unsigned long first, unsigned long last, i
 /* No call fails any more. */
 void faults_disarm(void);
 
-/* Once a call has failed, `next` is called on a thread of the library before each of its FAULTS_STAT calls; NULL: nothing. */
+/* Once a call has failed, `next` is called before each FAULTS_STAT call of a thread of the library; NULL: nothing. */
 void faults_then(void (*next)(void));
 
 /* Calls of the class since faults_arm. */

@@ -102,8 +102,8 @@ TEST_F(SmallRoom, new_file_that_does_not_fit_leaves_nothing) {
         });
 }
 
-/// Full auto_vacuum and free pages, as sqlite3_autovacuum_pages() leaves them: the image is copied as a whole, and has the
-/// layout of what is there.
+/// Full auto_vacuum and free pages, as sqlite3_autovacuum_pages() leaves them: the image is copied as a whole, and has
+/// the layout of what is there.
 TEST_F(SmallRoom, copy_of_the_same_layout_that_does_not_fit_is_no_success) {
     const auto make = [](const fs::path &path, const std::string &modes, int rows) {
         Db db(path);
