@@ -1139,9 +1139,11 @@ lb_status lb_backup_jobs(struct lb_job_info *out_jobs,
  *
  * @param config     NULL for the defaults.
  * @param out_error  NULL, or receives the reason.
- * @return LB_STATUS_OK, INVALID_ARGUMENT, BUSY (the library already runs), WRONG_PROCESS.
+ * @return LB_STATUS_OK, INVALID_ARGUMENT, BUSY (the library already runs, or on_log is still told of a start that failed, for
+ *         which lb_shutdown waits), WRONG_PROCESS.
  */
-lb_status lb_configure(const struct lb_config *config, struct lb_error *out_error);
+lb_status lb_configure(const struct lb_config *config,
+                       struct lb_error *out_error);
 
 /**
  * Cancels every job, waits for their callbacks, and joins every thread of the library. A later start begins afresh.

@@ -14,7 +14,7 @@
 
 enum { REFUSED_THREAD = 5 }; /* one of the pool: the callback thread, the root and others are there */
 
-static atomic_bool armed, is_logging;
+static atomic_bool armed, is_logging, may_return;
 static atomic_int threads;
 static atomic_int asked_in_log = -1;
 
@@ -66,9 +66,51 @@ static void that_fails_does_not_wait_for_the_log_function(const char *directory)
     WAIT_FOR(tasks().count == threads_before);
 }
 
+static void on_held_log(uint32_t level, const char *message, void *nowhere) {
+    (void)level, (void)message, (void)nowhere;
+    atomic_store(&is_logging, true);
+    WAIT_FOR(atomic_load(&may_return));
+}
+
+static void on_complete(lb_job *job, const lb_result *result, void *completed) {
+    (void)job, (void)result;
+    atomic_store((atomic_bool *)completed, true);
+}
+
+/* Callbacks come one at a time, and none of an earlier configuration after lb_configure, also when a start has failed. */
+static void that_fails_is_told_before_anything_else(const char *directory) {
+    host_path source = path_in(directory, "game.db"), destination = path_in(directory, "new.db");
+    sqlite3 *db = host_create(source.s, "WAL", 10);
+    atomic_bool completed = false;
+    lb_config config = {0};
+    lb_backup_options options = backup_options();
+    lb_job *job = NULL;
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+    config.struct_size = sizeof config;
+    config.on_log = on_held_log;
+    CHECK_STATUS(lb_configure(&config, NULL), LB_STATUS_OK);
+    atomic_store(&armed, true);
+    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_OUT_OF_MEMORY);
+    CHECK_STATUS(lb_configure(NULL, NULL), LB_STATUS_BUSY);
+
+    options.on_complete = on_complete;
+    options.user_data = &completed;
+    job = start_backup(source.s, destination.s, &options);
+    WAIT_FOR(has_ended(job));
+    CHECK_STATUS(lb_backup_wait(job, 200), LB_STATUS_TIMED_OUT);
+    CHECK(!atomic_load(&completed));
+    CHECK_STATUS(lb_shutdown(0), LB_STATUS_TIMED_OUT);
+    atomic_store(&may_return, true);
+    JOIN(job, LB_STATUS_OK);
+    CHECK(atomic_load(&completed));
+    CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK);
+    CHECK_STATUS(lb_configure(NULL, NULL), LB_STATUS_OK);
+}
+
 int main(int argc, char **argv) {
     static const scenario table[] = {
         {"that-fails-does-not-wait-for-the-log-function", that_fails_does_not_wait_for_the_log_function},
+        {"that-fails-is-told-before-anything-else", that_fails_is_told_before_anything_else},
     };
     return run_named_scenario(argc > 1 ? argv[1] : "", table, sizeof table / sizeof *table);
 }

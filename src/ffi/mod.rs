@@ -280,7 +280,8 @@ pub unsafe extern "C" fn lb_backup_jobs(out_jobs: *mut lb_job_info, capacity: us
 ///
 /// @param config     NULL for the defaults.
 /// @param out_error  NULL, or receives the reason.
-/// @return LB_STATUS_OK, INVALID_ARGUMENT, BUSY (the library already runs), WRONG_PROCESS.
+/// @return LB_STATUS_OK, INVALID_ARGUMENT, BUSY (the library already runs, or on_log is still told of a start that failed, for
+///         which lb_shutdown waits), WRONG_PROCESS.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lb_configure(config: *const lb_config, out_error: *mut lb_error) -> Status {
     // SAFETY: the header asks the caller for structures with their sizes.

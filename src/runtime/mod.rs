@@ -150,6 +150,11 @@ static GLOBAL: Mutex<Global> = Mutex::new(Global { config: None, state: State::I
 pub fn configure(config: Config) -> Result<()> {
     let mut global = GLOBAL.lock();
     match global.state {
+        State::Idle if global.failed.iter().any(|runtime| runtime.is_telling()) => {
+            let message =
+                "lb_configure: the log function is still told of a start that failed; lb_shutdown waits until it was";
+            return Err(Error::new(Status::Busy, message));
+        }
         State::Idle => global.config = Some(config),
         _ => {
             let message =
@@ -193,7 +198,7 @@ fn running() -> Result<Arc<Runtime>> {
         State::ShuttingDown(_) => Err(Error::new(Status::ShutDown, "the library is shutting down")),
         State::Idle => {
             let config = global.config.clone().unwrap_or_default();
-            let (runtime, started) = Runtime::start(&config)?;
+            let (runtime, started) = Runtime::start(&config, global.failed.clone())?;
             let runtime = Arc::new(runtime);
             match started {
                 Ok(()) => global.state = State::Running(Arc::clone(&runtime)),
@@ -311,8 +316,8 @@ impl Shared {
 
 impl Runtime {
     /// Called on the host side. The threads inherit that side, until the root leaves it. Once there are threads, they come
-    /// with what has become of the start.
-    fn start(config: &Config) -> Result<(Runtime, Result<()>)> {
+    /// with what has become of the start. No callback before the last one of those that have failed.
+    fn start(config: &Config, failed: Vec<Arc<Runtime>>) -> Result<(Runtime, Result<()>)> {
         fork::arm()?;
         let shared = Arc::new(Shared {
             queue: Queue::new(config.queue_length, config.max_concurrent_jobs),
@@ -335,6 +340,9 @@ impl Runtime {
             let _blocked = SignalsBlocked::new();
             let host_side = Arc::clone(&shared);
             let callback_thread = spawn("lb-callbacks".into(), move || {
+                for earlier in failed {
+                    earlier.shared.host_side_gone.wait(None);
+                }
                 host_side.callbacks.run();
                 host_side.host_side_gone.set();
             })?;
@@ -351,6 +359,11 @@ impl Runtime {
         // Without this end of the channel the root gives up.
         let started = runtime.greet_root(proof, &to_root, &from_root);
         Ok((runtime, started))
+    }
+
+    /// True if the host's log function may still be called.
+    fn is_telling(&self) -> bool {
+        self.shared.config.log.is_some() && !self.shared.host_side_gone.is_set()
     }
 
     /// True if nothing of it goes on but the threads' own exit.
