@@ -467,7 +467,9 @@ typedef struct lb_progress {
  * Never two callbacks of one job at once. The pointers die with the call. Any function of this library may be called,
  * but lb_backup_wait, lb_backup_join and lb_shutdown never wait in here: for an unfinished job they give
  * LB_STATUS_WOULD_DEADLOCK. A slow callback delays the callbacks of all other jobs, never the jobs. It must not
- * unwind (no C++ exception, no longjmp). Once exit(3) has begun, no callback is begun any more.
+ * unwind (no C++ exception, no longjmp). Every signal is blocked in it but those that a thread raises by a fault of its own;
+ * a process that is started in here inherits that, unless it is given a mask (posix_spawnattr_setsigmask(3)). Once exit(3)
+ * has begun, no callback is begun any more.
  */
 typedef void (*lb_progress_fn)(struct lb_job *job, const struct lb_progress *progress, void *user_data);
 
@@ -1135,7 +1137,8 @@ lb_status lb_backup_jobs(struct lb_job_info *out_jobs,
                          size_t *out_count);
 
 /**
- * Sets up the library; before its first job, or after lb_shutdown. Without it everything has its default.
+ * Sets up the library, until the next lb_shutdown; before its first job, or after lb_shutdown. Without it everything has
+ * its default.
  *
  * @param config     NULL for the defaults.
  * @param out_error  NULL, or receives the reason.
@@ -1146,7 +1149,8 @@ lb_status lb_configure(const struct lb_config *config,
                        struct lb_error *out_error);
 
 /**
- * Cancels every job, waits for their callbacks, and joins every thread of the library. A later start begins afresh.
+ * Cancels every job, waits for their callbacks, joins every thread of the library, and forgets what lb_configure has set.
+ * A later start begins afresh.
  *
  * Handles stay valid: a job that was cancelled by this can still be joined. A program need not call this before it
  * exits.

@@ -1129,7 +1129,7 @@ inline std::vector<JobInfo> jobs() {
     return out;
 }
 
-/// Sets up the library, before its first job or after shutdown(); see lb_configure.
+/// Sets up the library until the next shutdown(), before its first job or after shutdown(); see lb_configure.
 ///
 /// @throws Error LB_STATUS_BUSY: the library already runs. LB_STATUS_INVALID_ARGUMENT: the message names the field.
 inline void configure(const Config &config) {
@@ -1140,8 +1140,8 @@ inline void configure(const Config &config, std::error_code &ec) {
     detail::call(ec, [&](lb_error &error) { detail::configure(config, error); });
 }
 
-/// Cancels every job of the process, waits for their callbacks, and joins every thread of the library; see lb_shutdown.
-/// A later start begins afresh.
+/// Cancels every job of the process, waits for their callbacks, joins every thread of the library, and forgets what
+/// configure() has set; a later start begins afresh. See lb_shutdown.
 inline void shutdown(std::error_code &ec) noexcept { ec = lb_shutdown(UINT32_MAX); }
 /// @copydoc shutdown(std::error_code &)
 inline void shutdown() {

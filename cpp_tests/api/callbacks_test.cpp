@@ -442,6 +442,27 @@ TEST_F(Logging, tells_of_what_a_crashed_run_left_and_was_swept) {
     EXPECT_EQ(log.threads.count(std::this_thread::get_id()), 0U);
 }
 
+/// The host may free what the function uses once it is told that the shutdown is over.
+TEST_F(Logging, ends_with_the_shutdown_also_for_later_starts) {
+    const auto sweep = [&](const fs::path &directory) {
+        fs::create_directory(directory);
+        write_file(directory / ".lb_backup-0123456789abcdef.tmp", "half a backup");
+        expect_ok(backup(source, directory / "new.db"));
+        EXPECT_EQ(list_dir(directory), std::vector<std::string>{"new.db"});
+        EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
+    };
+    sweep(out / "1");
+    EXPECT_EQ(log.lines.size(), 1U);
+    sweep(out / "2");
+    EXPECT_EQ(log.lines.size(), 1U);
+
+    const auto wanted = configuration();
+    EXPECT_EQ(lb_configure(&wanted, nullptr), LB_STATUS_OK);
+    EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK) << "of a library that nobody has used";
+    sweep(out / "3");
+    EXPECT_EQ(log.lines.size(), 1U);
+}
+
 TEST_F(Logging, does_not_warn_of_an_ordinary_backup) {
     expect_ok(backup(source, out / "new.db"));
     EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);

@@ -276,7 +276,8 @@ pub unsafe extern "C" fn lb_backup_jobs(out_jobs: *mut lb_job_info, capacity: us
     })
 }
 
-/// Sets up the library; before its first job, or after lb_shutdown. Without it everything has its default.
+/// Sets up the library, until the next lb_shutdown; before its first job, or after lb_shutdown. Without it everything has
+/// its default.
 ///
 /// @param config     NULL for the defaults.
 /// @param out_error  NULL, or receives the reason.
@@ -298,7 +299,8 @@ pub unsafe extern "C" fn lb_configure(config: *const lb_config, out_error: *mut 
     }
 }
 
-/// Cancels every job, waits for their callbacks, and joins every thread of the library. A later start begins afresh.
+/// Cancels every job, waits for their callbacks, joins every thread of the library, and forgets what lb_configure has set.
+/// A later start begins afresh.
 ///
 /// Handles stay valid: a job that was cancelled by this can still be joined. A program need not call this before it
 /// exits.

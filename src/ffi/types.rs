@@ -211,7 +211,9 @@ pub struct lb_result {
 /// Never two callbacks of one job at once. The pointers die with the call. Any function of this library may be called,
 /// but lb_backup_wait, lb_backup_join and lb_shutdown never wait in here: for an unfinished job they give
 /// LB_STATUS_WOULD_DEADLOCK. A slow callback delays the callbacks of all other jobs, never the jobs. It must not
-/// unwind (no C++ exception, no longjmp). Once exit(3) has begun, no callback is begun any more.
+/// unwind (no C++ exception, no longjmp). Every signal is blocked in it but those that a thread raises by a fault of its own;
+/// a process that is started in here inherits that, unless it is given a mask (posix_spawnattr_setsigmask(3)). Once exit(3)
+/// has begun, no callback is begun any more.
 #[allow(non_camel_case_types)]
 pub type lb_progress_fn =
     Option<unsafe extern "C" fn(job: *mut lb_job, progress: *const lb_progress, user_data: *mut c_void)>;

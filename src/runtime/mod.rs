@@ -227,13 +227,14 @@ pub fn cancel(job: &Arc<Job>) {
     }
 }
 
-/// Cancels every job and joins every thread. False if `deadline` came first; the threads go on ending.
+/// Cancels every job, joins every thread, and forgets the configuration. False if `deadline` came first; the threads go on
+/// ending.
 pub fn shutdown(deadline: Option<Instant>) -> bool {
     let ending = {
         let mut global = GLOBAL.lock();
         let mut ending = global.failed.clone();
         match &global.state {
-            State::Idle => {}
+            State::Idle => global.config = None,
             State::ShuttingDown(runtime) => ending.push(Arc::clone(runtime)),
             State::Running(runtime) => {
                 let runtime = Arc::clone(runtime);
@@ -254,6 +255,8 @@ pub fn shutdown(deadline: Option<Instant>) -> bool {
     global.failed.retain(|runtime| !is_gone(runtime));
     if matches!(&global.state, State::ShuttingDown(runtime) if is_gone(runtime)) {
         global.state = State::Idle;
+        // With its log function, whose data the host may free from here on.
+        global.config = None;
     }
     true
 }
