@@ -438,7 +438,7 @@ fn check_destination(connection: &Connection, path: &Path, stat: &Stat) -> Resul
         Some((parent, name)) => Some(std::fs::canonicalize(parent).map_err(looked)?.join(name)),
         None => None,
     };
-    let opened = connection.path().map(Path::new);
+    let opened = raw::path(connection);
     if opened.is_some()
         && opened == wanted.as_deref()
         && raw::Descriptor::of(stat).map_err(|errno| looked(errno.into()))?.is_some()

@@ -5,9 +5,11 @@ use rusqlite::{Connection, ffi};
 use rustix::fs::{Advice, Dir, Mode, OFlags, Stat, fadvise};
 use rustix::io::Errno;
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::num::NonZeroU64;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -63,6 +65,18 @@ pub(super) fn size(connection: &Connection, which: Which) -> Result<u64, Failure
         ffi::SQLITE_OK => Ok(u64::try_from(size).unwrap_or(0)),
         code => Err(failure(file, methods, code)),
     }
+}
+
+/// Where SQLite has found the database, links followed; rusqlite tells only what is UTF-8.
+pub(super) fn path(connection: &Connection) -> Option<&Path> {
+    // SAFETY: the handle is open, and the schema name is NUL-terminated.
+    let name = unsafe { ffi::sqlite3_db_filename(connection.handle(), c"main".as_ptr()) };
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: a NUL-terminated string that stays as it is until the connection is closed.
+    let name = unsafe { CStr::from_ptr(name) };
+    Some(Path::new(OsStr::from_bytes(name.to_bytes())))
 }
 
 /// True if the database's name no longer leads to the file that is open.
