@@ -261,6 +261,18 @@ TEST_F(OddPlace, destination_in_a_directory_whose_path_is_no_utf_8_is_restored) 
     });
 }
 
+/// As in a chroot that nobody has mounted it in.
+TEST_F(OddPlace, destination_is_restored_without_proc) {
+    const auto archived = content_hash(source);
+    isolated([&] {
+        enter_private_mounts();
+        mount_small("/proc", 4096);
+        ASSERT_TRUE(fs::is_empty("/proc"));
+        expect_ok(restore(archive, dir / "other.db", replacing()));
+    });
+    EXPECT_EQ(content_hash(dir / "other.db"), archived);
+}
+
 // ----------------------------------------------------------------------------------------------------------- bombs
 
 /// 100 GiB of zeros against 8 MiB.
