@@ -223,6 +223,24 @@ TEST_P(Sandbox, read_only_file_system_is_read) {
     EXPECT_EQ(content_hash(plain_image(dest)), content_hash(host));
 }
 
+/// A reader of a WAL database has an index to make, and cannot tell whether others write by another way to the place.
+TEST_P(Sandbox, read_only_file_system_in_which_no_index_can_be_made_is_told) {
+    fs::create_directory(dir / "ro");
+    const auto frozen = dir / "ro" / "game.db";
+    fs::copy_file(source, frozen);
+    isolated([&] {
+        enter_private_mounts();
+        mount_read_only(dir / "ro");
+        const auto outcome = backup(frozen, dest);
+        if (GetParam().wal()) {
+            expect_failed(outcome, LB_STATUS_PERMISSION_DENIED, frozen.string());
+            EXPECT_EQ(outcome.sys_errno, EROFS) << outcome.message;
+        } else {
+            expect_ok(outcome);
+        }
+    });
+}
+
 TEST_P(Sandbox, read_only_destination_is_named) {
     write_file(earlier, "an earlier backup");
     isolated([&] {

@@ -203,6 +203,36 @@ TEST_P(OpenLayout, empty_archive_is_busy_while_somebody_has_it_open) {
     EXPECT_EQ(content_hash(host), before);
 }
 
+/// Its header tells no text encoding until there is a table, and SQLite takes that for UTF-8.
+TEST_P(OpenLayout, one_without_a_table_is_that_of_another_in_utf_8) {
+    const auto make_bare = [](const fs::path &path) {
+        remove_database(path);
+        Db(path).exec("PRAGMA journal_mode = WAL; PRAGMA user_version = 3");
+        ASSERT_EQ(read_file(path).substr(56, 4), std::string(4, '\0'));
+    };
+    make_bare(dir / "bare.db");
+    expect_ok(backup(dir / "bare.db", dir / "bare.db.zst"));
+    make(live, Shape{}, GetParam(), "live");
+    {
+        Db host(live);
+        host.scalar("SELECT count(*) FROM t");
+        expect_ok(restore(dir / "bare.db.zst", live, replacing_soon()));
+        EXPECT_EQ(host.scalar("PRAGMA user_version"), 3);
+        EXPECT_EQ(host.scalar("SELECT count(*) FROM sqlite_master"), 0);
+        host.exec("CREATE TABLE t(a)");
+        EXPECT_EQ(host.text("PRAGMA integrity_check"), "ok");
+    }
+    archive(Shape{});
+    make_bare(live);
+    {
+        Db host(live);
+        EXPECT_EQ(host.scalar("PRAGMA user_version"), 3);
+        expect_ok(restore(dir / "a.db.zst", live, replacing_soon()));
+        EXPECT_EQ(content_hash(host), archived);
+    }
+    expect_archived_with(Shape{});
+}
+
 TEST_P(OpenLayout, another_one_is_busy_while_somebody_has_it_open_and_both_are_named) {
     for (const auto &shape : others()) {
         SCOPED_TRACE(shape.told);

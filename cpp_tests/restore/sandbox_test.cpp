@@ -240,6 +240,39 @@ TEST_F(NoRight, archive_that_cannot_be_read_is_named) {
     });
 }
 
+// ------------------------------------------------------------------------------------------------------ an odd place
+
+using OddPlace = SandboxedRestore;
+
+/// SQLite finds out where a link leads, and where a relative path begins.
+TEST_F(OddPlace, destination_in_a_directory_whose_path_is_no_utf_8_is_restored) {
+    const auto odd = dir / "odd\xff";
+    fs::create_directory(odd);
+    fs::create_directory_symlink(odd, dir / "link");
+    const auto archived = content_hash(source);
+    isolated([&] {
+        fs::current_path(odd);
+        for (const auto &live : {fs::path("live.db"), dir / "link" / "live.db"}) {
+            SCOPED_TRACE(live);
+            write_file(odd / "live.db", live_bytes);
+            expect_ok(restore(archive, live, replacing()));
+            EXPECT_EQ(content_hash(odd / "live.db"), archived);
+        }
+    });
+}
+
+/// As in a chroot that nobody has mounted it in.
+TEST_F(OddPlace, destination_is_restored_without_proc) {
+    const auto archived = content_hash(source);
+    isolated([&] {
+        enter_private_mounts();
+        mount_small("/proc", 4096);
+        ASSERT_TRUE(fs::is_empty("/proc"));
+        expect_ok(restore(archive, dir / "other.db", replacing()));
+    });
+    EXPECT_EQ(content_hash(dir / "other.db"), archived);
+}
+
 // ----------------------------------------------------------------------------------------------------------- bombs
 
 /// 100 GiB of zeros against 8 MiB.

@@ -22,7 +22,7 @@ use raw::{Failure, Which};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, ffi};
-use rustix::fs::{AtFlags, CWD, FileType, Stat};
+use rustix::fs::{Access as Needed, AtFlags, CWD, FileType, Stat};
 use rustix::io::Errno;
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -438,7 +438,7 @@ fn check_destination(connection: &Connection, path: &Path, stat: &Stat) -> Resul
         Some((parent, name)) => Some(std::fs::canonicalize(parent).map_err(looked)?.join(name)),
         None => None,
     };
-    let opened = connection.path().map(Path::new);
+    let opened = raw::path(connection);
     if opened.is_some()
         && opened == wanted.as_deref()
         && raw::Descriptor::of(stat).map_err(|errno| looked(errno.into()))?.is_some()
@@ -588,29 +588,43 @@ fn without_path(error: rusqlite::Error) -> rusqlite::Error {
 
 /// Why the system would not give such access.
 fn denied(path: &Path, access: Access) -> Option<Errno> {
-    use rustix::fs::Access as Needed;
-    let denied = |path: &Path, needed| rustix::fs::accessat(CWD, path, needed, AtFlags::EACCESS).err();
     match access {
-        Access::Read => denied(path, Needed::READ_OK),
+        Access::Read => refusal(path, Needed::READ_OK),
         Access::Write => {
-            // In the directory of the file that a link leads to, the log or the journal must be made.
             let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-            denied(&real, Needed::READ_OK | Needed::WRITE_OK)
-                .or_else(|| real.parent().and_then(|directory| denied(directory, Needed::WRITE_OK)))
-                .or_else(|| denied(&beside(&real, "-wal"), Needed::WRITE_OK).filter(|errno| *errno != Errno::NOENT))
+            refusal(&real, Needed::READ_OK | Needed::WRITE_OK)
+                .or_else(|| denied_beside(&real))
+                .or_else(|| refusal(&beside(&real, "-wal"), Needed::WRITE_OK).filter(|errno| *errno != Errno::NOENT))
         }
     }
 }
 
+/// Why the system would have no journal, log or index made: in the directory of the file that a link leads to.
+fn denied_beside(path: &Path) -> Option<Errno> {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    real.parent().and_then(|directory| refusal(directory, Needed::WRITE_OK))
+}
+
+fn refusal(path: &Path, needed: Needed) -> Option<Errno> {
+    rustix::fs::accessat(CWD, path, needed, AtFlags::EACCESS).err()
+}
+
 /// What a connection has failed with.
 fn error_of(connection: &Connection, operation: &str, path: &Path, error: rusqlite::Error) -> Error {
-    let damaged = error.sqlite_error().is_some_and(|failure| failure.code == rusqlite::ErrorCode::DatabaseCorrupt);
+    let failed_with = |code| error.sqlite_error().is_some_and(|failure| failure.code == code);
+    let damaged = failed_with(rusqlite::ErrorCode::DatabaseCorrupt);
     match if damaged { raw::read_errno(connection) } else { 0 } {
         0 => {
-            // The database is there, it is open. A journal that SQLite cannot make it tries to open all the same, and
-            // keeps the errno of that.
-            let errno = Some(raw::system_errno(connection)).filter(|errno| *errno != libc::ENOENT);
-            let error = sqlite_error(operation, path, error, errno.unwrap_or(0));
+            let errno = match raw::system_errno(connection) {
+                // The database is there, it is open. A journal or index that SQLite cannot make it tries to open all the
+                // same, and keeps the errno of that.
+                libc::ENOENT if failed_with(rusqlite::ErrorCode::CannotOpen) => {
+                    denied_beside(path).map_or(0, Errno::raw_os_error)
+                }
+                libc::ENOENT => 0,
+                errno => errno,
+            };
+            let error = sqlite_error(operation, path, error, errno);
             // SQLite takes any failure to open for writing for a refusal.
             let is_refused = error.status != Status::PermissionDenied || denied(path, Access::Write).is_some();
             if is_refused { error } else { Error { status: Status::Io, ..error } }

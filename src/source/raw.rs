@@ -5,9 +5,11 @@ use rusqlite::{Connection, ffi};
 use rustix::fs::{Advice, Dir, Mode, OFlags, Stat, fadvise};
 use rustix::io::Errno;
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::num::NonZeroU64;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -63,6 +65,18 @@ pub(super) fn size(connection: &Connection, which: Which) -> Result<u64, Failure
         ffi::SQLITE_OK => Ok(u64::try_from(size).unwrap_or(0)),
         code => Err(failure(file, methods, code)),
     }
+}
+
+/// Where SQLite has found the database, links followed; rusqlite tells only what is UTF-8.
+pub(super) fn path(connection: &Connection) -> Option<&Path> {
+    // SAFETY: the handle is open, and the schema name is NUL-terminated.
+    let name = unsafe { ffi::sqlite3_db_filename(connection.handle(), c"main".as_ptr()) };
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: a NUL-terminated string that stays as it is until the connection is closed.
+    let name = unsafe { CStr::from_ptr(name) };
+    Some(Path::new(OsStr::from_bytes(name.to_bytes())))
 }
 
 /// True if the database's name no longer leads to the file that is open.
@@ -192,6 +206,10 @@ fn control(connection: &Connection, operation: c_int, argument: *mut std::ffi::c
     }
 }
 
+/// The numbers that are looked at where the table cannot be listed. The kernel gives the lowest that is free (open(2)), so
+/// that none is much higher than what was open at one time: of the I/O side's own table, a few for each job at work.
+const UNLISTED: RawFd = 1 << 16;
+
 /// The number of SQLite's own descriptor of a file, for advice about its pages and nothing else. It may be another
 /// connection's, and be closed and given to another file at any time: so each use looks again, and what may still come
 /// between is advice about a wrong file, which changes no byte of it.
@@ -205,25 +223,40 @@ impl Descriptor {
     pub(super) fn of(stat: &Stat) -> Result<Option<Descriptor>, Errno> {
         let identity = (stat.st_dev, stat.st_ino);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let table = match rustix::fs::open("/proc/thread-self/fd", flags, Mode::empty()) {
+            Ok(table) => table,
+            // A chroot without /proc, or a sandbox that keeps from it.
+            Err(Errno::NOENT | Errno::ACCESS) => {
+                return (0..UNLISTED).find_map(|number| Descriptor::at(number, identity).transpose()).transpose();
+            }
+            Err(error) => return Err(error),
+        };
         // Not std's: that panics where the directory cannot be closed.
-        for entry in Dir::new(rustix::fs::open("/proc/thread-self/fd", flags, Mode::empty())?)? {
-            if let Some(number) = entry?.file_name().to_str().ok().and_then(|name| name.parse().ok()) {
-                let descriptor = Descriptor { number, identity };
-                match descriptor.get() {
-                    Ok(Some(_)) => return Ok(Some(descriptor)),
-                    // Another thread may have closed it by now.
-                    Ok(None) | Err(Errno::BADF) => {}
-                    Err(error) => return Err(error),
-                }
+        for entry in Dir::new(table)? {
+            if let Some(number) = entry?.file_name().to_str().ok().and_then(|name| name.parse().ok())
+                && let Some(descriptor) = Descriptor::at(number, identity)?
+            {
+                return Ok(Some(descriptor));
             }
         }
         Ok(None)
     }
 
+    /// None if the number is not of that file.
+    fn at(number: RawFd, identity: (u64, u64)) -> Result<Option<Descriptor>, Errno> {
+        let descriptor = Descriptor { number, identity };
+        match descriptor.get() {
+            Ok(Some(_)) => Ok(Some(descriptor)),
+            // Another thread may have closed it by now.
+            Ok(None) | Err(Errno::BADF) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// None if the number has come to mean something else.
     fn get(&self) -> Result<Option<BorrowedFd<'_>>, Errno> {
         // SAFETY: fstat and fadvise of a number that is not open fail with EBADF and do nothing; why another file's number
-        // does no harm is said above. The number is that of an entry of the table: not negative.
+        // does no harm is said above. The number is that of an entry of the table, or counted from 0: not negative.
         let fd = unsafe { BorrowedFd::borrow_raw(self.number) };
         let stat = rustix::fs::fstat(fd)?;
         Ok(((stat.st_dev, stat.st_ino) == self.identity).then_some(fd))

@@ -61,7 +61,8 @@ impl Layout {
         Layout {
             page_size,
             reserved: field(first_page, header::RESERVED),
-            encoding: field(first_page, header::ENCODING),
+            // None before there is a table, which SQLite takes for UTF-8 (prepare.c, sqlite3InitOne).
+            encoding: field(first_page, header::ENCODING).max(1),
             auto_vacuum: (field(first_page, header::LARGEST_ROOT) != 0, field(first_page, header::INCREMENTAL) != 0),
         }
     }
