@@ -254,6 +254,29 @@ TEST_F(Verify, cancel_ends_it_and_leaves_nothing) {
     EXPECT_TRUE(wait_until([&] { return list_dir(dir.path()) == before; }));
 }
 
+/// Terabytes of frames that hold nothing, which take hours to read.
+TEST_F(Verify, cancel_ends_it_while_the_file_becomes_nothing) {
+    constexpr std::uint64_t content = 0xffff'fff0, frame = 8 + content;
+    const auto file = dir / "nothing.zst";
+    write_file(file, "");
+    std::uint64_t frames = 2048;
+    for (std::error_code refused; fs::resize_file(file, frames * frame, refused), refused; frames /= 2)
+        ASSERT_GT(frames, 1U) << refused.message();
+    std::fstream sparse(file, std::ios::binary | std::ios::in | std::ios::out);
+    for (std::uint64_t i = 0; i < frames; ++i)
+        sparse.seekp(static_cast<std::streamoff>(i * frame)) << le(0x184D2A50, 4) << le(content, 4);
+    sparse.close();
+    ASSERT_TRUE(sparse);
+    for (const auto &wanted : {verify_options(), full()}) {
+        const auto before = bytes_read();
+        const auto job = Job::start_verify(file, wanted);
+        ASSERT_TRUE(wait_until([&] { return bytes_read() - before > std::uint64_t{16} << 20; }));
+        EXPECT_EQ(job.cancel(), LB_STATUS_OK);
+        ASSERT_EQ(lb_backup_wait(job.get(), 60'000), LB_STATUS_OK);
+        EXPECT_EQ(job.progress().state, LB_JOB_STATE_CANCELLED);
+    }
+}
+
 TEST_F(Verify, image_that_a_killed_one_left_is_swept_by_the_next) {
     fs::copy_file(archive, out / "a.db.zst");
     write_file(out / ".lb_backup-0123456789abcdef.tmp", "half an image");
