@@ -196,10 +196,42 @@ TEST_F(Verify, damage_in_a_file_of_another_tool_is_found_by_the_quick_check) {
     }
 }
 
-TEST_F(Verify, file_of_another_tool_that_holds_more_than_its_header_tells_is_corrupt) {
+/// As applications leave it that have SQLite grow the file in large steps (SQLITE_FCNTL_CHUNK_SIZE).
+TEST_F(Verify, file_that_is_longer_than_its_database_is_sound) {
+    for (const std::size_t more : {std::size_t{4096}, std::size_t{3} << 20}) {
+        const auto files = without_hashes(image_bytes + std::string(more, '\0'));
+        expect_sound(files);
+        for (const auto &file : files) {
+            SCOPED_TRACE(file);
+            expect_ok(restore(file, dest));
+            EXPECT_TRUE(read_file(dest) == image_bytes);
+            fs::remove(dest);
+            make_database(dest, another());
+            expect_ok(restore(file, dest, replacing()));
+            EXPECT_EQ(content_hash(dest), content_hash(image));
+            remove_database(dest);
+        }
+    }
+}
+
+TEST_F(Verify, damage_behind_the_database_in_a_file_of_another_tool_is_found) {
+    std::string noise;
+    auto random = printed_random(1);
+    for (int i = 0; i < 1 << 20; ++i) noise += static_cast<char>(random());
+    for (const auto &file : without_hashes(image_bytes + noise)) {
+        if (file.extension() == ".db") continue;
+        SCOPED_TRACE(file);
+        auto bytes = read_file(file);
+        bytes[bytes.size() - 1000] = static_cast<char>(bytes[bytes.size() - 1000] ^ 0x10);
+        write_file(file, bytes);
+        expect_found(verify(file), LB_CHECK_FRAME);
+    }
+}
+
+TEST_F(Verify, file_of_another_tool_that_ends_within_a_page_is_corrupt) {
     auto uncounted = image_bytes;
     uncounted.replace(92, 4, 4, '\0');
-    for (const auto &bytes : {image_bytes + std::string(4096, '\0'), uncounted + "no whole page"})
+    for (const auto &bytes : {image_bytes + std::string(4095, '\0'), uncounted + "no whole page"})
         for (const auto &file : without_hashes(bytes)) {
             if (file.extension() == ".db") continue;
             SCOPED_TRACE(file);

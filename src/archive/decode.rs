@@ -366,17 +366,15 @@ fn decode_stream(
             begin(&found, report)?;
             header = Some(found);
         }
-        let end = offset + length as u64;
-        if let Some(bytes) = header.as_ref().and_then(ImageHeader::bytes)
-            && end > bytes
-        {
-            return Err(damaged(
-                format!("it holds more than the {bytes} bytes that its database header tells"),
-                report,
-            ));
+        // SQLite makes a file longer than its database where the application has it grow in large steps
+        // (SQLITE_FCNTL_CHUNK_SIZE). The rest is read, as its checksum may be wrong, and is none of the image.
+        let image_bytes = header.as_ref().and_then(ImageHeader::bytes).unwrap_or(u64::MAX);
+        let of_image = image_bytes.saturating_sub(offset).min(length as u64);
+        if of_image > 0 {
+            data.truncate(of_image as usize);
+            consume(Piece { offset, data, hash: None }, report)?;
         }
-        consume(Piece { offset, data, hash: None }, report)?;
-        offset = end;
+        offset += length as u64;
         let mut clock = Stopwatch::start();
         throttle.pay(length as u64, &context.job.control)?;
         clock.lap(&mut report.waiting);
