@@ -336,6 +336,8 @@ fn decode_stream(
             Some(said) if said.contains("not enough memory") || said.contains("allocate") => {
                 Error { status: Status::OutOfMemory, ..error }
             }
+            // A window that is larger than Zstandard allows by itself: `zstd --long=28` and more.
+            Some(said) if said.contains("too much memory") => Error { status: Status::Unsupported, ..error },
             Some(_) => Damage::new(Check::Frame, None, Error { status: Status::Corrupt, ..error }).note(report),
         }
     };
