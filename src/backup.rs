@@ -415,7 +415,9 @@ fn stage(
 /// SQLite's own judgement, of the plain image or of what the archive decompresses to.
 fn verify_image(request: &Request, context: &Context, report: &mut Report, archive: &mut Unpublished) -> Result<()> {
     let judge = |image: &mut Unpublished, report: &mut Report| {
-        source::check_integrity(&image.hidden_path()?, &request.dest, Checks::Integrity, &context.job, report)
+        let path = image.hidden_path()?;
+        let image = (&*path, image.file().stat());
+        source::check_integrity(image, &request.dest, Checks::Integrity, &context.job, report)
     };
     if request.encoding == Encoding::Image {
         return judge(archive, report);

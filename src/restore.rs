@@ -238,7 +238,8 @@ fn restore_to_new(
     temporary::sync(context, file, mode)?;
     clock.lap(&mut report.syncing);
     if let Some(checks) = judged {
-        source::check_integrity(&file.hidden_path()?, &request.archive, checks, job, report)?;
+        let path = file.hidden_path()?;
+        source::check_integrity((&path, file.file().stat()), &request.archive, checks, job, report)?;
         clock.lap(&mut report.verifying);
     }
     job.control.check()?;
@@ -317,8 +318,10 @@ fn replace_by_file(
 ) -> Result<()> {
     let job = &context.job;
     let mut clock = Stopwatch::start();
+    let input = image.input();
+    let found = (image_path, input.file().stat());
     if let Some(checks) = judged {
-        source::check_integrity(image_path, &request.archive, checks, job, report)?;
+        source::check_integrity(found, &request.archive, checks, job, report)?;
     }
     job.progress.add_work(archive::verify_work(report.image_bytes));
     clock.lap(&mut report.verifying);
@@ -327,9 +330,9 @@ fn replace_by_file(
     let mut target = begin(request, context, report)?;
     if !target.fits(&first_page) {
         let target = alone(request, context, report, target, &first_page)?;
-        // The last moment: the copy ends with its own commit.
-        image.finish(report)?;
-        return replace_whole(request, context, report, target, image_path);
+        input.check_unchanged()?;
+        // And to the last moment: the copy ends with its own commit.
+        return replace_whole(request, context, report, target, found, || input.check_unchanged());
     }
     keep_previous(request, context, report, &mut target)?;
     clock = Stopwatch::start();
@@ -387,7 +390,8 @@ fn replace_by_frames(
             archive::decode_frames(context, frames, report, |piece, _| temporary::write(file, piece.offset, &piece))?;
             let target = begin(request, context, report)?;
             let target = alone(request, context, report, target, &first)?;
-            replace_whole(request, context, report, target, &file.hidden_path()?)
+            let path = file.hidden_path()?;
+            replace_whole(request, context, report, target, (&path, file.file().stat()), || Ok(()))
         });
     }
     keep_previous(request, context, report, &mut target)?;
@@ -490,7 +494,8 @@ fn replace_whole(
     context: &Context,
     report: &mut Report,
     target: Target,
-    image: &Path,
+    image: (&Path, &Stat),
+    check: impl Fn() -> Result<()>,
 ) -> Result<()> {
     let mut clock = Stopwatch::start();
     let mut left = report.image_bytes;
@@ -498,6 +503,7 @@ fn replace_whole(
         let bytes = bytes.min(left);
         left -= bytes;
         context.job.progress.add_archived(bytes, bytes);
+        check()
     })?;
     context.job.progress.add_archived(left, left);
     log_aside(context, aside);

@@ -8,6 +8,7 @@ use crate::publish::{Directory, Unpublished};
 use crate::runtime::{Context, Operation};
 use crate::source::{self, Checks, Snapshot};
 use crate::temporary;
+use rustix::fs::Stat;
 use std::convert::identity;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -95,7 +96,7 @@ fn verify_image(request: &Request, context: &Context, report: &mut Report, input
         }
         decode(context, report, input, |piece| temporary::write(image, piece.offset, &piece))?;
         let path = image.hidden_path()?;
-        judge(request, context, report, &path)
+        judge(request, context, report, (&path, image.file().stat()))
     })
 }
 
@@ -110,7 +111,7 @@ fn writable_directory(archive: &Path) -> Result<Arc<Directory>> {
     Directory::open(&std::env::temp_dir())
 }
 
-fn judge(request: &Request, context: &Context, report: &mut Report, image: &Path) -> Result<()> {
+fn judge(request: &Request, context: &Context, report: &mut Report, image: (&Path, &Stat)) -> Result<()> {
     source::check_integrity(image, &request.archive, request.checks(), &context.job, report)
 }
 
@@ -119,7 +120,7 @@ fn verify_plain(request: &Request, context: &Context, report: &mut Report, input
     if !source::may_be_in_use(&request.archive, wal) {
         let mut image = archive::Plain::of(input).map_err(|damage| damage.note(report))?;
         context.job.set_image(report, image.page_size, Some(image.page_count), identity);
-        let judged = judge(request, context, report, &request.archive);
+        let judged = judge(request, context, report, (&request.archive, input.file().stat()));
         // Somebody has begun to use it: what was found may be the middle of a change.
         if judged.is_err() && (image.finish(report).is_err() || source::may_be_in_use(&request.archive, wal)) {
             report.finding = None;

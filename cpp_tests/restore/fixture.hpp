@@ -53,6 +53,16 @@ inline std::string without_what_goes_on(std::string image) {
     return image;
 }
 
+/// As many bytes as the process has read, holes included (proc(5), /proc/pid/io, rchar).
+inline std::uint64_t bytes_read() {
+    std::ifstream io("/proc/self/io");
+    std::string word;
+    std::uint64_t value = 0;
+    while (io >> word >> value)
+        if (word == "rchar:") return value;
+    fail("/proc/self/io");
+}
+
 /// A new directory below this one, with a path of so many bytes.
 inline fs::path make_deep(fs::path directory, std::size_t length) {
     while (directory.string().size() + 200 < length) directory /= std::string(150, 'd');

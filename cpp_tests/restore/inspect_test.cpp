@@ -138,16 +138,6 @@ TEST_F(Inspect, damaged_index_is_corrupt) {
     EXPECT_STREQ(lb_status_name(refusal(dir / "short.db").status), "LB_STATUS_CORRUPT");
 }
 
-/// As many bytes as the process has read, holes included (proc(5), /proc/pid/io, rchar).
-std::uint64_t bytes_read() {
-    std::ifstream io("/proc/self/io");
-    std::string word;
-    std::uint64_t value = 0;
-    while (io >> word >> value)
-        if (word == "rchar:") return value;
-    fail("/proc/self/io");
-}
-
 /// A terabyte, most of which is a hole.
 TEST_F(Inspect, reads_a_few_kilobytes_whatever_the_size) {
     constexpr std::uint64_t terabyte = std::uint64_t{1} << 40;

@@ -347,6 +347,29 @@ TEST_P(Layout, archive_that_is_changed_meanwhile_is_not_restored) {
     }
 }
 
+/// As the next backup does it, with LB_EXISTING_REPLACE.
+TEST_P(Layout, file_that_gets_the_name_of_the_archive_meanwhile_is_not_restored) {
+    for (const auto verify : {LB_VERIFY_NONE, LB_VERIFY_QUICK, LB_VERIFY_FULL}) {
+        SCOPED_TRACE(verify);
+        archive(others().front(), "WAL");
+        make(dir / "next.db", others().front(), "WAL", "never verified");
+        make(live, Shape{}, GetParam(), "live");
+        Db host(live);
+        const auto before = content_hash(host);
+        host.exec("BEGIN IMMEDIATE");
+        auto patient = replacing();
+        patient.busy_timeout_ms = 600'000;
+        patient.verify = verify;
+        auto job = Job::start_restore(dir / "a.db", live, patient);
+        ASSERT_TRUE(wait_until([&] { return job.progress().retries > 0; }));
+        fs::rename(dir / "next.db", dir / "a.db");
+        host.close();
+        expect_failed(job.join(), LB_STATUS_SOURCE_CHANGED, (dir / "a.db").string());
+        EXPECT_EQ(content_hash(live), before);
+        EXPECT_EQ(Db(live).text("PRAGMA journal_mode"), GetParam() == std::string("WAL") ? "wal" : "delete");
+    }
+}
+
 /// There is room for the database's path, and none for that of the copy beside it.
 TEST_P(OpenLayout, copy_that_cannot_be_opened_leaves_the_destination_in_its_mode) {
     archive(others().front());

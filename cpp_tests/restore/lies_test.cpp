@@ -236,10 +236,12 @@ TEST_F(Lies, file_of_another_tool_that_claims_16_exbibytes_is_corrupt) {
     live_is_untouched();
 }
 
+/// Such as `zstd --long=30` makes it: nothing is wrong with the file.
 TEST_F(Lies, window_larger_than_any_memory_is_refused) {
-    // Window descriptor 0xf8: 2 TiB.
-    refused(le(0xFD2FB528, 4) + std::string("\x00\xf8", 2) + le(4096 << 3, 3) + first_page(1, true) + le(1, 3),
-            LB_STATUS_CORRUPT);
+    // Window descriptors: 256 MiB, 1 GiB, 2 TiB.
+    for (const auto *window : {"\x90", "\xa0", "\xf8"})
+        refused(le(0xFD2FB528, 4) + '\0' + window + le(4096 << 3, 3) + first_page(1, true) + le(1, 3),
+                LB_STATUS_UNSUPPORTED);
 }
 
 }  // namespace

@@ -196,10 +196,42 @@ TEST_F(Verify, damage_in_a_file_of_another_tool_is_found_by_the_quick_check) {
     }
 }
 
-TEST_F(Verify, file_of_another_tool_that_holds_more_than_its_header_tells_is_corrupt) {
+/// As applications leave it that have SQLite grow the file in large steps (SQLITE_FCNTL_CHUNK_SIZE).
+TEST_F(Verify, file_that_is_longer_than_its_database_is_sound) {
+    for (const std::size_t more : {std::size_t{4096}, std::size_t{3} << 20}) {
+        const auto files = without_hashes(image_bytes + std::string(more, '\0'));
+        expect_sound(files);
+        for (const auto &file : files) {
+            SCOPED_TRACE(file);
+            expect_ok(restore(file, dest));
+            EXPECT_TRUE(read_file(dest) == image_bytes);
+            fs::remove(dest);
+            make_database(dest, another());
+            expect_ok(restore(file, dest, replacing()));
+            EXPECT_EQ(content_hash(dest), content_hash(image));
+            remove_database(dest);
+        }
+    }
+}
+
+TEST_F(Verify, damage_behind_the_database_in_a_file_of_another_tool_is_found) {
+    std::string noise;
+    auto random = printed_random(1);
+    for (int i = 0; i < 1 << 20; ++i) noise += static_cast<char>(random());
+    for (const auto &file : without_hashes(image_bytes + noise)) {
+        if (file.extension() == ".db") continue;
+        SCOPED_TRACE(file);
+        auto bytes = read_file(file);
+        bytes[bytes.size() - 1000] = static_cast<char>(bytes[bytes.size() - 1000] ^ 0x10);
+        write_file(file, bytes);
+        expect_found(verify(file), LB_CHECK_FRAME);
+    }
+}
+
+TEST_F(Verify, file_of_another_tool_that_ends_within_a_page_is_corrupt) {
     auto uncounted = image_bytes;
     uncounted.replace(92, 4, 4, '\0');
-    for (const auto &bytes : {image_bytes + std::string(4096, '\0'), uncounted + "no whole page"})
+    for (const auto &bytes : {image_bytes + std::string(4095, '\0'), uncounted + "no whole page"})
         for (const auto &file : without_hashes(bytes)) {
             if (file.extension() == ".db") continue;
             SCOPED_TRACE(file);
@@ -252,6 +284,29 @@ TEST_F(Verify, cancel_ends_it_and_leaves_nothing) {
     }
     fs::remove(dir / "theirs.zst");
     EXPECT_TRUE(wait_until([&] { return list_dir(dir.path()) == before; }));
+}
+
+/// Terabytes of frames that hold nothing, which take hours to read.
+TEST_F(Verify, cancel_ends_it_while_the_file_becomes_nothing) {
+    constexpr std::uint64_t content = 0xffff'fff0, frame = 8 + content;
+    const auto file = dir / "nothing.zst";
+    write_file(file, "");
+    std::uint64_t frames = 2048;
+    for (std::error_code refused; fs::resize_file(file, frames * frame, refused), refused; frames /= 2)
+        ASSERT_GT(frames, 1U) << refused.message();
+    std::fstream sparse(file, std::ios::binary | std::ios::in | std::ios::out);
+    for (std::uint64_t i = 0; i < frames; ++i)
+        sparse.seekp(static_cast<std::streamoff>(i * frame)) << le(0x184D2A50, 4) << le(content, 4);
+    sparse.close();
+    ASSERT_TRUE(sparse);
+    for (const auto &wanted : {verify_options(), full()}) {
+        const auto before = bytes_read();
+        const auto job = Job::start_verify(file, wanted);
+        ASSERT_TRUE(wait_until([&] { return bytes_read() - before > std::uint64_t{16} << 20; }));
+        EXPECT_EQ(job.cancel(), LB_STATUS_OK);
+        ASSERT_EQ(lb_backup_wait(job.get(), 60'000), LB_STATUS_OK);
+        EXPECT_EQ(job.progress().state, LB_JOB_STATE_CANCELLED);
+    }
 }
 
 TEST_F(Verify, image_that_a_killed_one_left_is_swept_by_the_next) {

@@ -7,7 +7,7 @@ use super::hash;
 use super::index::Index;
 use super::input::{ImageHeader, Input, Kind};
 use crate::error::{Error, Result, Status};
-use crate::job::{Check, Finding, Report, Stopwatch, Throttle};
+use crate::job::{Check, Control, Finding, Report, Stopwatch, Throttle};
 use crate::runtime::{Context, Window};
 use std::fs::File;
 use std::io::{BufRead, Read};
@@ -258,9 +258,11 @@ pub fn decode(
     decode_frames(context, &frames, report, consume)
 }
 
-/// A file from its beginning, in large steps. Not std's: that aborts where there is no memory for them.
+/// A file from its beginning, in large steps, before each of which the job may be cancelled: much of a file may become
+/// nothing. Not std's: that aborts where there is no memory for them.
 struct Reader<'a> {
     file: &'a File,
+    control: &'a Control,
     held: Vec<u8>,
     start: usize,
     end: usize,
@@ -269,6 +271,7 @@ struct Reader<'a> {
 impl BufRead for Reader<'_> {
     fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
         if self.start == self.end {
+            self.control.check().map_err(std::io::Error::other)?;
             (self.start, self.end) = (0, self.file.read(&mut self.held)?);
         }
         Ok(&self.held[self.start..self.end])
@@ -322,6 +325,10 @@ fn decode_stream(
     let path = input.path();
     // Libraries tell what is wrong with the file, and that they have no memory, by their words.
     let failed = |error: std::io::Error, report: &mut Report| {
+        let error = match error.downcast::<Error>() {
+            Ok(cancelled) => return cancelled,
+            Err(error) => error,
+        };
         let said = error.raw_os_error().is_none().then(|| error.to_string());
         let error = Error::os("cannot decompress", path, error);
         match said {
@@ -329,10 +336,12 @@ fn decode_stream(
             Some(said) if said.contains("not enough memory") || said.contains("allocate") => {
                 Error { status: Status::OutOfMemory, ..error }
             }
+            // A window that is larger than Zstandard allows by itself: `zstd --long=28` and more.
+            Some(said) if said.contains("too much memory") => Error { status: Status::Unsupported, ..error },
             Some(_) => Damage::new(Check::Frame, None, Error { status: Status::Corrupt, ..error }).note(report),
         }
     };
-    let file = Reader { file: input.file(), held: zeros(PIECE)?, start: 0, end: 0 };
+    let file = Reader { file: input.file(), control: &context.job.control, held: zeros(PIECE)?, start: 0, end: 0 };
     let mut stream: Box<dyn Read + '_> = match input.kind() {
         Kind::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         _ => Box::new(zstd::Decoder::with_buffer(file).map_err(|error| failed(error, report))?),
@@ -359,17 +368,15 @@ fn decode_stream(
             begin(&found, report)?;
             header = Some(found);
         }
-        let end = offset + length as u64;
-        if let Some(bytes) = header.as_ref().and_then(ImageHeader::bytes)
-            && end > bytes
-        {
-            return Err(damaged(
-                format!("it holds more than the {bytes} bytes that its database header tells"),
-                report,
-            ));
+        // SQLite makes a file longer than its database where the application has it grow in large steps
+        // (SQLITE_FCNTL_CHUNK_SIZE). The rest is read, as its checksum may be wrong, and is none of the image.
+        let image_bytes = header.as_ref().and_then(ImageHeader::bytes).unwrap_or(u64::MAX);
+        let of_image = image_bytes.saturating_sub(offset).min(length as u64);
+        if of_image > 0 {
+            data.truncate(of_image as usize);
+            consume(Piece { offset, data, hash: None }, report)?;
         }
-        consume(Piece { offset, data, hash: None }, report)?;
-        offset = end;
+        offset += length as u64;
         let mut clock = Stopwatch::start();
         throttle.pay(length as u64, &context.job.control)?;
         clock.lap(&mut report.waiting);

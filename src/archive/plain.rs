@@ -37,6 +37,11 @@ impl<'a> Plain<'a> {
             _ => Err(damaged(pages)),
         }
     }
+
+    /// The file that it is in.
+    pub fn input(&self) -> &'a Input {
+        self.input
+    }
 }
 
 impl Image for Plain<'_> {

@@ -1,10 +1,11 @@
 //! SQLite's own judgement of an image.
 
-use super::{Access, LONGEST_PATH, Snapshot, error_of, raw, set_up, sqlite_error, without_path};
+use super::{Access, LONGEST_PATH, Snapshot, check_unmoved, error_of, raw, set_up, sqlite_error, without_path};
 use crate::error::{Error, Result, Status};
 use crate::job::{Check, Finding, Job, Report};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, ffi};
+use rustix::fs::Stat;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -19,8 +20,15 @@ pub enum Checks {
     IntegrityAndForeignKeys,
 }
 
-/// Asks about a database file that nobody else uses. Reads it and creates nothing beside it. `name` is for messages.
-pub fn check_integrity(image: &Path, name: &Path, checks: Checks, job: &Arc<Job>, report: &mut Report) -> Result<()> {
+/// Asks about a database file that nobody else uses, which is the one that the status tells of. Reads it and creates
+/// nothing beside it. `name` is for messages.
+pub fn check_integrity(
+    image: (&Path, &Stat),
+    name: &Path,
+    checks: Checks,
+    job: &Arc<Job>,
+    report: &mut Report,
+) -> Result<()> {
     let connection =
         open_immutable(image, name, job).inspect_err(|error| note_damage(error, Check::Integrity, report))?;
     judge(&connection, name, checks, report)
@@ -33,12 +41,13 @@ impl Snapshot {
     }
 }
 
-/// A connection that looks for no locks, logs or journals (<https://sqlite.org/uri.html>, "immutable").
-/// `name` is for messages.
-pub(super) fn open_immutable(image: &Path, name: &Path, job: &Arc<Job>) -> Result<Connection> {
+/// A connection that looks for no locks, logs or journals (<https://sqlite.org/uri.html>, "immutable"),
+/// to the very file that the status tells of. `name` is for messages.
+pub(super) fn open_immutable(image: (&Path, &Stat), name: &Path, job: &Arc<Job>) -> Result<Connection> {
+    let path = image.0;
     let failed = |error| sqlite_error("cannot check", name, without_path(error), 0);
     // SQLite finds out where it leads.
-    if let Some(real) = std::fs::canonicalize(image).ok().filter(|real| real.as_os_str().len() > LONGEST_PATH) {
+    if let Some(real) = std::fs::canonicalize(path).ok().filter(|real| real.as_os_str().len() > LONGEST_PATH) {
         // Its own name is one of ours.
         let directory = real.parent().unwrap_or(&real);
         let message = format!(
@@ -47,7 +56,9 @@ pub(super) fn open_immutable(image: &Path, name: &Path, job: &Arc<Job>) -> Resul
         return Err(Error::new(Status::Unsupported, message));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let mut connection = Connection::open_with_flags(immutable_uri(image), flags).map_err(failed)?;
+    let mut connection = Connection::open_with_flags(immutable_uri(path), flags).map_err(failed)?;
+    // Its name may have come to be another's since it was looked at.
+    check_unmoved(&connection, image, name)?;
     set_up(&mut connection, Some(job), Access::Read)
         .map_err(|error| error_of(&connection, "cannot check", name, error))?;
     Ok(connection)

@@ -328,20 +328,7 @@ impl Snapshot {
     }
 
     fn check_unmoved(&self) -> Result<()> {
-        let has_moved =
-            || raw::has_moved(&self.connection).map_err(|failure| self.raw_error("cannot look at", failure));
-        // SQLite says that it has moved, too, where it was only kept from looking.
-        let moved = has_moved()? && has_moved()?;
-        let same = match rustix::fs::stat(&self.path) {
-            Ok(now) => (now.st_dev, now.st_ino) == (self.stat.st_dev, self.stat.st_ino),
-            Err(Errno::NOENT) => false,
-            Err(error) => return Err(Error::os("cannot look at", &self.path, error)),
-        };
-        if same && !moved {
-            return Ok(());
-        }
-        let message = format!("{:?} was replaced or unlinked while it was read", self.path);
-        Err(Error::new(Status::SourceChanged, message))
+        check_unmoved(&self.connection, (&self.path, &self.stat), &self.path)
     }
 
     fn file_size(&self, which: Which) -> Result<u64> {
@@ -359,12 +346,33 @@ impl Snapshot {
     }
 
     fn raw_error(&self, operation: &str, failure: Failure) -> Error {
-        Error::sqlite(operation, &self.path, failure.code, failure.errno, ffi::code_to_str(failure.code))
+        raw_error_of(operation, &self.path, failure)
     }
 
     fn corrupt(&self, reason: &str) -> Error {
         Error::new(Status::Corrupt, format!("{:?} is damaged: {reason}", self.path))
     }
+}
+
+fn raw_error_of(operation: &str, name: &Path, failure: Failure) -> Error {
+    Error::sqlite(operation, name, failure.code, failure.errno, ffi::code_to_str(failure.code))
+}
+
+/// An error unless the path leads to the file that `stat` tells of, and the connection has that open. In messages it is
+/// `name`.
+fn check_unmoved(connection: &Connection, (path, stat): (&Path, &Stat), name: &Path) -> Result<()> {
+    let has_moved = || raw::has_moved(connection).map_err(|failure| raw_error_of("cannot look at", name, failure));
+    // SQLite says that it has moved, too, where it was only kept from looking.
+    let moved = has_moved()? && has_moved()?;
+    let same = match rustix::fs::stat(path) {
+        Ok(now) => (now.st_dev, now.st_ino) == (stat.st_dev, stat.st_ino),
+        Err(Errno::NOENT) => false,
+        Err(error) => return Err(Error::os("cannot look at", name, error)),
+    };
+    if same && !moved {
+        return Ok(());
+    }
+    Err(Error::new(Status::SourceChanged, format!("{name:?} was replaced or unlinked while it was read")))
 }
 
 /// The only page of a database in which nothing was ever created, as SQLite writes it (btree.c, newDatabase).

@@ -10,6 +10,7 @@ use crate::job::{Control, Job, patiently};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Statement};
+use rustix::fs::Stat;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -249,8 +250,14 @@ impl Target {
 
     /// Replaces everything by an image of another layout, which is in a file of its own, by SQLite's online backup. Only
     /// for who is [`Target::alone`]. With the copy the restore is done: if the journal mode is not what it was, that is
-    /// no failure of it, and is told beside. In messages the image is `name`.
-    pub fn replace_whole(self, image: &Path, name: &Path, copied: impl FnMut(u64)) -> Result<Option<Error>> {
+    /// no failure of it, and is told beside. The image is the file that its status tells of, in messages `name`. `copied`
+    /// may stop the copy, at last before its last page.
+    pub fn replace_whole(
+        self,
+        image: (&Path, &Stat),
+        name: &Path,
+        copied: impl FnMut(u64) -> Result<()>,
+    ) -> Result<Option<Error>> {
         let source = open_immutable(image, name, &self.mode.job)?;
         // The copy ends with the next one (backup.c, sqlite3_backup_step).
         let cookie = self.snapshot.pragma::<i32>("schema_version")?.wrapping_add(1);
@@ -304,7 +311,7 @@ fn has_copy_of(image: &Connection, path: &Path, cookie: i32) -> bool {
     its_cookie == cookie && page.is_some() && page == first_page(image)
 }
 
-/// Pages between two looks at the cancel token.
+/// Pages between two looks at the cancel token, at most.
 const PAGES_PER_STEP: std::ffi::c_int = 256;
 
 fn copy_whole(
@@ -312,7 +319,7 @@ fn copy_whole(
     connection: &mut Connection,
     path: &Path,
     job: &Job,
-    mut copied: impl FnMut(u64),
+    mut copied: impl FnMut(u64) -> Result<()>,
 ) -> Result<()> {
     let failed = |connection: &Connection, error| error_of(connection, "cannot restore to", path, error);
     // The lock stays.
@@ -321,13 +328,20 @@ fn copy_whole(
         source.pragma_query_value(None, "page_size", |row| row.get(0)).map_err(|error| failed(source, error))?;
     let mut copy = |connection: &mut Connection| {
         let backup = Backup::new(source, connection)?;
+        // The step that copies the last page commits: it copies no other.
+        let mut pages = 1;
         loop {
             if let Err(cancelled) = job.control.check() {
                 return Ok(Err(cancelled));
             }
-            match backup.step(PAGES_PER_STEP)? {
+            match backup.step(pages)? {
                 StepResult::Done => return Ok(Ok(())),
-                StepResult::More => copied(u64::from(page_size) * PAGES_PER_STEP as u64),
+                StepResult::More => {
+                    if let Err(stopped) = copied(u64::from(page_size) * pages as u64) {
+                        return Ok(Err(stopped));
+                    }
+                    pages = (backup.progress().remaining - 1).clamp(1, PAGES_PER_STEP);
+                }
                 _ => return Ok(Err(Error::new(Status::Busy, format!("{path:?} is locked")))),
             }
         }

@@ -216,13 +216,15 @@ fn integrity_is_judged_without_touching_the_image() {
     drop(make(&path, 4096, "wal", "none"));
     let names = || std::fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(names(), 1);
-    check_integrity(&path, &path, Checks::IntegrityAndForeignKeys, &lone_job(), &mut Report::default()).unwrap();
+    let stat = stat_file(&path, "the image").unwrap();
+    let image = (&*path, &stat);
+    check_integrity(image, &path, Checks::IntegrityAndForeignKeys, &lone_job(), &mut Report::default()).unwrap();
     assert_eq!(names(), 1);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[4096 * 2..4096 * 3].fill(0x5a);
     std::fs::write(&path, bytes).unwrap();
     let mut report = Report::default();
-    let error = check_integrity(&path, &path, Checks::Integrity, &lone_job(), &mut report).err().unwrap();
+    let error = check_integrity(image, &path, Checks::Integrity, &lone_job(), &mut report).err().unwrap();
     assert_eq!(report.finding.unwrap().check, Check::Integrity);
     assert_eq!(error.status, Status::Corrupt, "{error}");
 }
@@ -245,4 +247,49 @@ fn a_link_between_the_look_and_the_opening_leads_to_no_other_database() {
     std::fs::copy(&victim, &path).unwrap();
     let another = Opened::open(&path, &stat, Access::Write, None);
     assert_eq!(another.err().unwrap().status, Status::SourceChanged, "nor does another file");
+}
+
+#[test]
+fn what_has_got_the_images_name_is_neither_judged_nor_copied() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, live) = (directory.path().join("image.db"), directory.path().join("live.db"));
+    for (database, page_size) in [(&path, 8192), (&live, 4096)] {
+        drop(make(database, page_size, "delete", "none"));
+    }
+    let stat = stat_file(&path, "the image").unwrap();
+    // Kept, so that no later file gets its inode's number.
+    std::fs::rename(&path, directory.path().join("before.db")).unwrap();
+    drop(make(&path, 8192, "delete", "none"));
+    let image = (&*path, &stat);
+    let judged = check_integrity(image, &path, Checks::Integrity, &lone_job(), &mut Report::default());
+    assert_eq!(judged.err().unwrap().status, Status::SourceChanged);
+    let before = view(&open(&live));
+    let target = Target::begin(&live, &lone_job(), TIMEOUT).unwrap().alone(&[], TIMEOUT).unwrap();
+    let copied = target.replace_whole(image, &path, |_| Ok(()));
+    assert_eq!(copied.err().unwrap().status, Status::SourceChanged);
+    assert!(view(&open(&live)) == before);
+}
+
+#[test]
+fn a_copy_can_be_stopped_until_its_last_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, live) = (directory.path().join("image.db"), directory.path().join("live.db"));
+    for (database, page_size, mode) in [(&path, 512, "delete"), (&live, 4096, "wal")] {
+        drop(make(database, page_size, mode, "none"));
+    }
+    // The first page tells of the journal mode.
+    let content = || view(&open(&live)).split_off(4096);
+    let before = content();
+    let image_bytes = std::fs::metadata(&path).unwrap().len();
+    let mut held = 0;
+    let target = Target::begin(&live, &lone_job(), TIMEOUT).unwrap().alone(&[], TIMEOUT).unwrap();
+    let stopped = target.replace_whole((&path, &stat_file(&path, "the image").unwrap()), &path, |bytes| {
+        held += bytes;
+        if held + 512 < image_bytes { Ok(()) } else { Err(Error::new(Status::SourceChanged, "changed")) }
+    });
+    assert_eq!(stopped.err().unwrap().status, Status::SourceChanged);
+    assert_eq!(held + 512, image_bytes);
+    assert!(content() == before);
+    let mode: String = open(&live).pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
 }
