@@ -174,6 +174,16 @@ fn hidden_name() -> std::result::Result<OsString, Errno> {
     Ok(format!("{HIDDEN_PREFIX}{random:016x}{HIDDEN_SUFFIX}").into())
 }
 
+/// Locks a file that has a hidden name, or is about to have one. Without locks (flock(2) on a kernel, a sandbox or a file
+/// system that has none) it goes on all the same: a sweep removes only what it has locked. One that has locks where this
+/// process has none, as on another machine, may take the name; then the job fails.
+fn keep_from_sweeps(file: &GuardedFile) -> std::result::Result<(), Errno> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) | Err(Errno::NOSYS | Errno::NOLCK | Errno::OPNOTSUPP) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// What has lost its name to a new file, and may get it back.
 struct Old {
     /// The name that it has for now; None if it has none, and is gone.
@@ -224,6 +234,7 @@ impl Unpublished {
                 Err(error) => return Err(failed(error)),
             }
         }
+        let mut last = Errno::EXIST;
         for _ in 0..TRIES {
             let name = hidden_name().map_err(failed)?;
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -235,12 +246,13 @@ impl Unpublished {
             let file = Arc::new(GuardedFile::of(fd.into()).map_err(failed)?);
             let file = Unpublished { directory: Arc::clone(directory), file, hidden: Some(name) };
             // A sweep may have come between: then it holds the lock, or the name is gone.
-            let locked = flock(&*file.file, FlockOperation::NonBlockingLockExclusive).is_ok();
-            if locked && fstat(&*file.file).map_err(failed)?.st_nlink == 1 {
-                return Ok(file);
+            match keep_from_sweeps(&file.file) {
+                Ok(()) if fstat(&*file.file).map_err(failed)?.st_nlink == 1 => return Ok(file),
+                Ok(()) | Err(Errno::WOULDBLOCK) => last = Errno::WOULDBLOCK,
+                Err(error) => return Err(failed(error)),
             }
         }
-        Err(failed(Errno::EXIST))
+        Err(failed(last))
     }
 
     /// The open file.
@@ -302,7 +314,7 @@ impl Unpublished {
         }
         let failed = |error| Error::os("cannot name a file in", &self.directory.path, error);
         // Before it can be found: a sweep leaves alone what is locked.
-        flock(&*self.file, FlockOperation::NonBlockingLockExclusive).map_err(failed)?;
+        keep_from_sweeps(&self.file).map_err(failed)?;
         for _ in 0..TRIES {
             let name = hidden_name().map_err(failed)?;
             match self.link(&name) {
