@@ -347,6 +347,7 @@ impl Unpublished {
     fn give(&mut self, name: &OsStr, existing: Existing) -> Result<Option<Old>> {
         let path = self.directory.path.join(name);
         let failed = |error| Error::os("cannot publish", &path, error);
+        let mut last = Errno::BUSY;
         for _ in 0..TRIES {
             self.directory.check_free(name, existing)?;
             let exchange = existing == Existing::Replace && self.directory.kind_of(name)?.is_some();
@@ -367,12 +368,14 @@ impl Unpublished {
                     self.hidden = None;
                     return Ok(old);
                 }
+                // The directory is gone, if this goes on.
+                Err(Errno::NOENT) if !exchange => last = Errno::NOENT,
                 // Somebody made or removed it since the check.
-                Err(Errno::EXIST | Errno::NOENT) => {}
+                Err(Errno::EXIST | Errno::NOENT) => last = Errno::BUSY,
                 Err(error) => return Err(failed(error)),
             }
         }
-        Err(failed(Errno::BUSY))
+        Err(failed(last))
     }
 
     /// As programs do that think of no crash: for tests, which must notice.
@@ -665,6 +668,19 @@ mod tests {
             .collect();
         let won = publishers.into_iter().map(|publisher| publisher.join().unwrap()).filter(|won| *won).count();
         assert_eq!((won, names(temp.path()).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_directory_that_is_gone_is_told_as_not_found() {
+        for existing in [Existing::Refuse, Existing::Replace] {
+            let temp = tempfile::tempdir().unwrap();
+            let path = temp.path().join("gone");
+            std_fs::create_dir(&path).unwrap();
+            let mut file = unpublished(&Directory::open(&path).unwrap(), "new", false);
+            std_fs::remove_dir(&path).unwrap();
+            let error = publish(&mut file, 0o600, existing).unwrap_err();
+            assert_eq!((error.status, error.sys_errno), (Status::NotFound, libc::ENOENT), "{error}");
+        }
     }
 
     /// What a sweep takes, however lately one has been.
