@@ -174,10 +174,20 @@ fn hidden_name() -> std::result::Result<OsString, Errno> {
     Ok(format!("{HIDDEN_PREFIX}{random:016x}{HIDDEN_SUFFIX}").into())
 }
 
+/// Locks a file that has a hidden name, or is about to have one. Without locks (flock(2) on a kernel, a sandbox or a file
+/// system that has none) it goes on all the same: a sweep removes only what it has locked. One that has locks where this
+/// process has none, as on another machine, may take the name; then the job fails.
+fn keep_from_sweeps(file: &GuardedFile) -> std::result::Result<(), Errno> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) | Err(Errno::NOSYS | Errno::NOLCK | Errno::OPNOTSUPP) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// What has lost its name to a new file, and may get it back.
 struct Old {
-    /// The name that it has for now.
-    hidden: OsString,
+    /// The name that it has for now; None if it has none, and is gone.
+    hidden: Option<OsString>,
     /// Its lock, for which a sweep leaves it alone. None if it cannot be had: then a sweep may come first.
     _held: Option<GuardedFile>,
 }
@@ -186,7 +196,14 @@ impl Old {
     fn at(hidden: OsString, directory: &Directory) -> Old {
         let file = GuardedFile::open_at(&directory.fd, &hidden, AtFlags::SYMLINK_NOFOLLOW).ok().flatten();
         let held = file.filter(|file| flock(file, FlockOperation::NonBlockingLockShared).is_ok());
-        Old { hidden, _held: held }
+        Old { hidden: Some(hidden), _held: held }
+    }
+
+    /// Failing to remove it is not failing to back up: its lock goes, so that the next sweep takes it.
+    fn remove(self, directory: &Directory) {
+        if let Some(hidden) = &self.hidden {
+            let _ = unlinkat(&directory.fd, hidden, AtFlags::empty());
+        }
     }
 }
 
@@ -217,6 +234,7 @@ impl Unpublished {
                 Err(error) => return Err(failed(error)),
             }
         }
+        let mut last = Errno::EXIST;
         for _ in 0..TRIES {
             let name = hidden_name().map_err(failed)?;
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -228,12 +246,13 @@ impl Unpublished {
             let file = Arc::new(GuardedFile::of(fd.into()).map_err(failed)?);
             let file = Unpublished { directory: Arc::clone(directory), file, hidden: Some(name) };
             // A sweep may have come between: then it holds the lock, or the name is gone.
-            let locked = flock(&*file.file, FlockOperation::NonBlockingLockExclusive).is_ok();
-            if locked && fstat(&*file.file).map_err(failed)?.st_nlink == 1 {
-                return Ok(file);
+            match keep_from_sweeps(&file.file) {
+                Ok(()) if fstat(&*file.file).map_err(failed)?.st_nlink == 1 => return Ok(file),
+                Ok(()) | Err(Errno::WOULDBLOCK) => last = Errno::WOULDBLOCK,
+                Err(error) => return Err(failed(error)),
             }
         }
-        Err(failed(Errno::EXIST))
+        Err(failed(last))
     }
 
     /// The open file.
@@ -295,7 +314,7 @@ impl Unpublished {
         }
         let failed = |error| Error::os("cannot name a file in", &self.directory.path, error);
         // Before it can be found: a sweep leaves alone what is locked.
-        flock(&*self.file, FlockOperation::NonBlockingLockExclusive).map_err(failed)?;
+        keep_from_sweeps(&self.file).map_err(failed)?;
         for _ in 0..TRIES {
             let name = hidden_name().map_err(failed)?;
             match self.link(&name) {
@@ -313,7 +332,8 @@ impl Unpublished {
     }
 
     /// Gives the file its name, durably, after [`Unpublished::sync`]. On failure the name is what it was, or what somebody
-    /// else has made it meanwhile.
+    /// else has made it meanwhile. Where a file system can neither exchange names nor link them, a failure after the old
+    /// file is replaced leaves the new one, whole, and says so.
     pub fn publish(&mut self, name: &OsStr, existing: Existing) -> Result<()> {
         if crate::hooks::on("write-in-place") {
             let path = self.directory.path.join(name);
@@ -323,15 +343,16 @@ impl Unpublished {
         self.settle(name, old)
     }
 
-    /// Gives the file its name; tells what it was exchanged for.
+    /// Gives the file its name; tells what has lost it.
     fn give(&mut self, name: &OsStr, existing: Existing) -> Result<Option<Old>> {
         let path = self.directory.path.join(name);
         let failed = |error| Error::os("cannot publish", &path, error);
+        let mut last = Errno::BUSY;
         for _ in 0..TRIES {
             self.directory.check_free(name, existing)?;
             let exchange = existing == Existing::Replace && self.directory.kind_of(name)?.is_some();
             let moved = match (&self.hidden, exchange) {
-                (None, false) => self.link(name),
+                (None, false) => self.link(name).map(|()| None),
                 (None, true) => {
                     self.give_hidden_name()?;
                     continue;
@@ -339,20 +360,22 @@ impl Unpublished {
                 (Some(hidden), _) if !self.has(hidden)? => {
                     return Err(self.changed(name, "replaced its temporary file"));
                 }
-                (Some(hidden), false) => self.rename(hidden, name, RenameFlags::NOREPLACE),
-                (Some(hidden), true) => self.rename(hidden, name, RenameFlags::EXCHANGE),
+                (Some(hidden), false) => self.rename(hidden, name).map(|()| None),
+                (Some(hidden), true) => self.exchange(hidden, name).map(Some),
             };
             match moved {
-                Ok(()) => {
-                    let old = self.hidden.take().filter(|_| exchange);
-                    return Ok(old.map(|hidden| Old::at(hidden, &self.directory)));
+                Ok(old) => {
+                    self.hidden = None;
+                    return Ok(old);
                 }
+                // The directory is gone, if this goes on.
+                Err(Errno::NOENT) if !exchange => last = Errno::NOENT,
                 // Somebody made or removed it since the check.
-                Err(Errno::EXIST | Errno::NOENT) => {}
+                Err(Errno::EXIST | Errno::NOENT) => last = Errno::BUSY,
                 Err(error) => return Err(failed(error)),
             }
         }
-        Err(failed(Errno::BUSY))
+        Err(failed(last))
     }
 
     /// As programs do that think of no crash: for tests, which must notice.
@@ -370,44 +393,86 @@ impl Unpublished {
         }
     }
 
-    fn rename(&self, from: &OsStr, to: &OsStr, flags: RenameFlags) -> std::result::Result<(), Errno> {
+    /// Renames the file to a name that must be free.
+    fn rename(&self, hidden: &OsStr, name: &OsStr) -> std::result::Result<(), Errno> {
         let directory = &self.directory.fd;
-        match renameat_with(directory, from, directory, to, flags) {
-            // A file system without the flags (renameat2(2), EINVAL). A plain rename replaces in one step; a link never
-            // replaces.
-            Err(Errno::INVAL) if flags == RenameFlags::EXCHANGE => fs::renameat(directory, from, directory, to),
+        match renameat_with(directory, hidden, directory, name, RenameFlags::NOREPLACE) {
+            // A file system without the flag (renameat2(2), EINVAL). A link never replaces.
             Err(Errno::INVAL) => {
-                linkat(directory, from, directory, to, AtFlags::empty())?;
-                unlinkat(directory, from, AtFlags::empty())
+                linkat(directory, hidden, directory, name, AtFlags::empty())?;
+                // The name is given. The next sweep gets what this cannot.
+                let _ = unlinkat(directory, hidden, AtFlags::empty());
+                Ok(())
             }
             result => result,
         }
     }
 
+    /// Renames the file to the name of another, which gets a hidden one.
+    fn exchange(&self, hidden: &OsStr, name: &OsStr) -> std::result::Result<Old, Errno> {
+        let directory = &self.directory.fd;
+        match renameat_with(directory, hidden, directory, name, RenameFlags::EXCHANGE) {
+            // A file system without the flag. A plain rename replaces in one step.
+            Err(Errno::INVAL) => {
+                let old = self.keep(name)?;
+                match fs::renameat(directory, hidden, directory, name) {
+                    Ok(()) => Ok(old),
+                    Err(error) => {
+                        old.remove(&self.directory);
+                        Err(error)
+                    }
+                }
+            }
+            result => result.map(|()| Old::at(hidden.to_owned(), &self.directory)),
+        }
+    }
+
+    /// Gives a hidden name to what is about to lose its own, if it can have two.
+    fn keep(&self, name: &OsStr) -> std::result::Result<Old, Errno> {
+        let (directory, hidden) = (&self.directory.fd, hidden_name()?);
+        match linkat(directory, name, directory, &hidden, AtFlags::empty()) {
+            Ok(()) => Ok(Old::at(hidden, &self.directory)),
+            // A file system without links, or a file that gets no more of them (link(2)).
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => Ok(Old { hidden: None, _held: None }),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The name is given: makes sure of it, and makes it durable, or takes it back.
     fn settle(&mut self, name: &OsStr, old: Option<Old>) -> Result<()> {
-        if let Err(error) = self.check_given(name, old.as_ref()).and_then(|()| self.directory.sync()) {
-            self.take_back(name, old)?;
+        if let Err(mut error) = self.check_given(name, old.as_ref()).and_then(|()| self.directory.sync()) {
+            if let Err(undo) = self.take_back(name, old) {
+                error.message = format!("{error}; {undo}");
+            }
             return Err(error);
         }
         if let Some(old) = old {
-            // Failing to remove the old file is not failing to back up: its lock goes, so that the next sweep takes it.
-            let _ = unlinkat(&self.directory.fd, &old.hidden, AtFlags::empty());
+            old.remove(&self.directory);
         }
         Ok(())
     }
 
     /// Takes the name from this file, for the old one if there is one. A file that has replaced this one is somebody's
     /// success, and stays; then the old one is left to a sweep. The look comes right before, as there is no call that takes
-    /// a name from one file only; where it fails, nothing is known of another.
+    /// a name from one file only; where it fails, nothing is known of another. Where the old one is gone, this one stays.
     fn take_back(&mut self, name: &OsStr, old: Option<Old>) -> Result<()> {
         if let Ok(false) = self.has(name) {
             return Ok(());
         }
         let Some(old) = old else { return self.directory.remove(name).map(drop) };
-        self.rename(&old.hidden, name, RenameFlags::EXCHANGE)
-            .map_err(|undo| Error::os("after a failure, cannot put back", Path::new(name), undo))?;
-        self.hidden = Some(old.hidden);
+        let Some(hidden) = old.hidden else {
+            return Err(Error::new(
+                Status::Io,
+                "the new file stays, published and whole: the old one could not be kept",
+            ));
+        };
+        let directory = &self.directory.fd;
+        match renameat_with(directory, &hidden, directory, name, RenameFlags::EXCHANGE) {
+            Err(Errno::INVAL) => fs::renameat(directory, &hidden, directory, name),
+            result => result,
+        }
+        .map_err(|undo| Error::os("after a failure, cannot put back", &self.directory.path.join(name), undo))?;
+        self.hidden = Some(hidden);
         Ok(())
     }
 
@@ -423,7 +488,8 @@ impl Unpublished {
         if !same_file(own, &named) && !is_of_owner {
             return Err(self.changed(name, "put another file in its place"));
         }
-        match old.map(|old| self.directory.kind_of(&old.hidden)).transpose()?.flatten() {
+        let hidden = old.and_then(|old| old.hidden.as_ref());
+        match hidden.map(|hidden| self.directory.kind_of(hidden)).transpose()?.flatten() {
             None | Some(FileType::RegularFile) => Ok(()),
             Some(_) => Err(self.changed(name, "put something else than a file there")),
         }
@@ -602,6 +668,19 @@ mod tests {
             .collect();
         let won = publishers.into_iter().map(|publisher| publisher.join().unwrap()).filter(|won| *won).count();
         assert_eq!((won, names(temp.path()).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_directory_that_is_gone_is_told_as_not_found() {
+        for existing in [Existing::Refuse, Existing::Replace] {
+            let temp = tempfile::tempdir().unwrap();
+            let path = temp.path().join("gone");
+            std_fs::create_dir(&path).unwrap();
+            let mut file = unpublished(&Directory::open(&path).unwrap(), "new", false);
+            std_fs::remove_dir(&path).unwrap();
+            let error = publish(&mut file, 0o600, existing).unwrap_err();
+            assert_eq!((error.status, error.sys_errno), (Status::NotFound, libc::ENOENT), "{error}");
+        }
     }
 
     /// What a sweep takes, however lately one has been.

@@ -100,10 +100,10 @@ fn verify_image(request: &Request, context: &Context, report: &mut Report, input
     })
 }
 
-/// Beside the archive, or where temporary files go if that is not ours to write.
+/// Beside the archive, or where temporary files go if that is not ours to read or write.
 fn writable_directory(archive: &Path) -> Result<Arc<Directory>> {
-    let beside = archive.parent().map(Directory::open).transpose()?;
-    if let Some(directory) = beside
+    let beside = archive.parent().map(Directory::open);
+    if let Some(Ok(directory)) = beside
         && Unpublished::create(&directory).is_ok()
     {
         return Ok(directory);

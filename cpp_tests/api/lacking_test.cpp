@@ -3,6 +3,7 @@
 
 #include "isolated.hpp"
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/seccomp.h>
@@ -124,6 +125,36 @@ TEST_F(Lacking, exchange_and_noreplace_publishes_all_the_same) {
             expect_backup(wanted);
             EXPECT_EQ(list_dir(out), std::vector<std::string>{"new.db"});
         });
+}
+
+/// Nothing keeps a file with a hidden name from a sweep, which there is none of then.
+TEST_F(Lacking, flock_publishes_all_the_same_with_and_without_nameless_files) {
+    for (const int error : {ENOSYS, ENOLCK, EOPNOTSUPP})
+        for (const bool nameless : {false, true})
+            for (const auto existing : {LB_EXISTING_REFUSE, LB_EXISTING_REPLACE})
+                isolated([&] {
+                    if (!nameless) lack(SYS_openat, EOPNOTSUPP, 2, O_RDWR | O_TMPFILE | O_CLOEXEC);
+                    lack(SYS_flock, error);
+                    auto wanted = options();
+                    wanted.verify = LB_VERIFY_FULL;
+                    wanted.existing = static_cast<std::uint32_t>(existing);
+                    fs::remove(dest);
+                    if (existing == LB_EXISTING_REPLACE) write_file(dest, "an earlier backup");
+                    expect_backup(wanted);
+                    EXPECT_EQ(list_dir(out), std::vector<std::string>{"new.db"});
+                });
+}
+
+TEST_F(Lacking, a_lock_for_another_reason_tells_it) {
+    for (const int error : {EIO, EWOULDBLOCK})
+        isolated([&] {
+            lack(SYS_openat, EOPNOTSUPP, 2, O_RDWR | O_TMPFILE | O_CLOEXEC);
+            lack(SYS_flock, error);
+            const auto outcome = backup(source, dest);
+            expect_failed(outcome, LB_STATUS_IO, out.string());
+            EXPECT_EQ(outcome.sys_errno, error);
+        });
+    EXPECT_TRUE(list_dir(out).empty());
 }
 
 /// The library then learns of a fork by fork() itself.

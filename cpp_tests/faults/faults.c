@@ -111,6 +111,7 @@ static atomic_ulong seen[FAULTS_CLASSES], seen_on_threads[FAULTS_CLASSES];
 static _Thread_local bool is_named_thread __attribute__((tls_model("initial-exec")));
 static char last[512];
 static void (*_Atomic then)(void);
+static atomic_uint missing;
 
 static const char *const names[FAULTS_CLASSES] = {
     "open", "read",  "write",  "fsync",  "sync_file_range", "ftruncate", "rename", "link",   "unlink",   "mmap",       "lock",
@@ -129,6 +130,7 @@ void faults_arm(faults_class failing, unsigned long first, unsigned long last_on
 }
 
 void faults_disarm(void) { planned_class = -1; }
+void faults_lack(unsigned lacking) { missing = lacking; }
 void faults_then(void (*next)(void)) { then = next; }
 unsigned long faults_seen(faults_class counted) { return seen[counted]; }
 unsigned long faults_seen_on_threads(faults_class counted) { return seen_on_threads[counted]; }
@@ -215,10 +217,26 @@ DOOR(FAULTS_RANGE, int, sync_file_range, -1, (int fd, off64_t start, off64_t cou
 DOOR(FAULTS_TRUNCATE, int, ftruncate64, -1, (int fd, off64_t length), (fd, length))
 DOOR(FAULTS_RENAME, int, renameat, -1, (int from_at, const char *from, int to_at, const char *to),
      (from_at, from, to_at, to))
-DOOR(FAULTS_RENAME, int, renameat2, -1, (int from_at, const char *from, int to_at, const char *to, unsigned flags),
-     (from_at, from, to_at, to, flags))
-DOOR(FAULTS_LINK, int, linkat, -1, (int from_at, const char *from, int to_at, const char *to, int flags),
-     (from_at, from, to_at, to, flags))
+
+/* 0, or the error of a call that the file system has not got. */
+static int lack(unsigned what, bool is_wanted, int error, const void *caller) {
+    return (missing & what) != 0 && is_wanted && is_library(caller) ? error : 0;
+}
+
+int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned flags) {
+    FAIL_OR_GO_ON(FAULTS_RENAME, renameat2, -1);
+    error = lack(FAULTS_NO_RENAME_FLAGS, flags != 0, EINVAL, __builtin_return_address(0));
+    if (error > 0) return errno = error, -1;
+    return real(from_at, from, to_at, to, flags);
+}
+
+int linkat(int from_at, const char *from, int to_at, const char *to, int flags) {
+    FAIL_OR_GO_ON(FAULTS_LINK, linkat, -1);
+    error = lack(FAULTS_NO_LINKS, (flags & AT_SYMLINK_FOLLOW) == 0, EPERM, __builtin_return_address(0));
+    if (error > 0) return errno = error, -1;
+    return real(from_at, from, to_at, to, flags);
+}
+
 DOOR(FAULTS_UNLINK, int, unlink, -1, (const char *path), (path))
 DOOR(FAULTS_UNLINK, int, unlinkat, -1, (int at, const char *path, int flags), (at, path, flags))
 DOOR(FAULTS_FLOCK, int, flock, -1, (int fd, int operation), (fd, operation))
@@ -348,7 +366,10 @@ long syscall(long number, ...) {
     const void *caller = __builtin_return_address(0);
     int error = 0;
     switch (number) {
-        case SYS_renameat2: error = fault(FAULTS_RENAME, "renameat2", caller); break;
+        case SYS_renameat2:
+            error = fault(FAULTS_RENAME, "renameat2", caller);
+            if (error == 0) error = lack(FAULTS_NO_RENAME_FLAGS, a[4] != 0, EINVAL, caller);
+            break;
         case SYS_getrandom: error = fault(FAULTS_RANDOM, "getrandom", caller); break;
         case SYS_fchmod: error = fault(FAULTS_MODE, "fchmod", caller); break;
         case SYS_statx: error = fault(FAULTS_STAT, "statx", caller); break;

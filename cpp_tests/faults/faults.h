@@ -52,6 +52,15 @@ void faults_arm(faults_class failing, unsigned long first, unsigned long last, i
 /* No call fails any more. */
 void faults_disarm(void);
 
+/* What the library's file systems have not got: calls fail with the error that says so. */
+enum {
+    FAULTS_NO_RENAME_FLAGS = 1, /* renameat2 with flags: EINVAL */
+    FAULTS_NO_LINKS = 2,        /* linkat of a name; a nameless file still gets one: EPERM */
+};
+
+/* From now on these are missing; 0: nothing is. */
+void faults_lack(unsigned missing);
+
 /* Once a call has failed, `next` is called before each FAULTS_STAT call of a thread of the library; NULL: nothing. */
 void faults_then(void (*next)(void));
 

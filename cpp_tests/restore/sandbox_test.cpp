@@ -171,6 +171,24 @@ TEST_F(NoRight, backup_in_a_directory_that_cannot_be_written_is_verified_and_res
     EXPECT_EQ(list_dir(out), before);
 }
 
+TEST_F(NoRight, archive_in_a_directory_that_only_lets_through_is_verified_elsewhere) {
+    const auto temporary = dir / "temporary";
+    fs::create_directory(temporary);
+    fs::copy_file(archive, out / "a.db.zst");
+    ASSERT_EQ(::chmod((out / "a.db.zst").c_str(), 0644), 0);
+    ASSERT_EQ(::chmod(dir.path().c_str(), 0755), 0);
+    ASSERT_EQ(::chmod(temporary.c_str(), 0777), 0);
+    ASSERT_EQ(::chmod(out.c_str(), 0111), 0);
+    isolated([&] {
+        become_nobody();
+        ::setenv("TMPDIR", temporary.c_str(), 1);
+        expect_ok(verify(out / "a.db.zst", full()));
+    });
+    ASSERT_EQ(::chmod(out.c_str(), 0755), 0);
+    EXPECT_EQ(list_dir(out), std::vector<std::string>{"a.db.zst"});
+    EXPECT_TRUE(list_dir(temporary).empty());
+}
+
 /// Images go to TMPDIR then, and so does the sweep: of what a killed verification has left, and of nothing else.
 TEST_F(NoRight, image_that_a_killed_verification_left_elsewhere_is_swept_by_the_next) {
     const auto temporary = dir / "temporary";

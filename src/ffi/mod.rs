@@ -30,6 +30,8 @@ pub use types::*;
 ///
 /// Returns at once; the work is done by the library's own threads. The archive appears under its name only when it is
 /// complete, durable and verified. On any failure and on cancel nothing is left, and an earlier file stays as it was.
+/// One exception: where the file system can neither exchange names nor give a file a second one, the new file stays when
+/// its directory cannot be synced; the message says so.
 ///
 /// The source may be open and being written, in this process or another. In WAL mode no writer ever waits. The backup
 /// holds every transaction that was committed before this call.
