@@ -74,6 +74,17 @@ TEST_F(ExitCode, is_2_for_what_the_library_finds_wrong) {
     expect(2, {"backup", source, ""}, "dest_path");
 }
 
+TEST_F(ExitCode, is_2_for_an_empty_path_that_is_given_and_nothing_is_changed) {
+    const auto archive = made("a.db.zst");
+    Db(source).exec("DELETE FROM moves");
+    const auto before = content_hash(source);
+    expect(2, {"restore", archive, source, "--replace", "--keep-previous", ""}, "keep_previous");
+    expect(2, {"backup", source, out / "b.db.zst", "--reuse", ""}, "reuse_path");
+    expect(2, {"backup", source, out / "b.db", "--reuse", ""}, "--reuse");
+    EXPECT_EQ(content_hash(source), before);
+    EXPECT_EQ(list_dir(out), Words{"a.db.zst"});
+}
+
 // ------------------------------------------------------------------------------------------------------ 3: try again
 
 TEST_F(ExitCode, is_3_while_another_program_holds_a_lock) {

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -106,6 +107,12 @@ void add_bytes(CLI::App *command, const char *name, std::uint64_t &value, const 
     add_number(command, name, value, units, CLI::AsNumberWithUnit::DEFAULT, what, "BYTES");
 }
 
+// A path that may be absent. An empty one is there, which is for the library to refuse: CLI11 makes it absent.
+CLI::Option *add_path(CLI::App *command, const char *name, std::optional<std::string> &path, const char *what) {
+    return command->add_option_function<std::string>(
+        name, [&path](const std::string &given) { path = given; }, what);
+}
+
 void add_rate(CLI::App *command, std::uint64_t &rate) {
     add_bytes(command, "--rate", rate, "Most bytes of the database per second, such as 50M");
 }
@@ -148,8 +155,7 @@ void add_backup(CLI::App &app, BackupArguments &arguments) {
     command->add_option("--level", arguments.level, "Compression: -7 is fastest, 19 smallest; 3 unless told")
         ->check(levels.description(""))
         ->type_name("N");
-    command->add_option("--reuse", arguments.reuse, "Take unchanged parts from this earlier backup")
-        ->type_name("ARCHIVE");
+    add_path(command, "--reuse", arguments.reuse, "Take unchanged parts from this earlier backup")->type_name("ARCHIVE");
     add_choice(command, "--verify", arguments.verify, kVerifications,
                "What is done before DEST appears: read back and\ncompare (quick, unless told), and SQLite's\n"
                "integrity_check (full), or nothing (none)");
@@ -169,7 +175,7 @@ void add_restore(CLI::App &app, RestoreArguments &arguments) {
         ->type_name("");
     command->add_option("DEST", arguments.dest, "The database to make")->required()->type_name("");
     auto *replace = command->add_flag("--replace", arguments.replace, "Give an existing DEST the backup's content");
-    command->add_option("--keep-previous", arguments.keep_previous, "Back up the existing DEST there first")
+    add_path(command, "--keep-previous", arguments.keep_previous, "Back up the existing DEST there first")
         ->needs(replace)
         ->type_name("PATH");
     add_choice(command, "--verify", arguments.verify, kVerifications,

@@ -39,7 +39,7 @@ int run(const RestoreArguments &arguments, Output &output) {
     options.verify = arguments.verify;
     options.busy_timeout_ms = std::max(arguments.busy_timeout_ms, 1U);  // 0 would be the default
     options.max_bytes_per_second = arguments.rate;
-    options.keep_previous = arguments.keep_previous.empty() ? nullptr : arguments.keep_previous.c_str();
+    options.keep_previous = arguments.keep_previous ? arguments.keep_previous->c_str() : nullptr;
 
     Runner runner(output);
     const Outcome outcome = runner.run(options, [&](const lb_restore_options &with, lb_job **job, lb_error *error) {
