@@ -2,6 +2,8 @@
 
 #include "tool.hpp"
 
+#include <sys/resource.h>
+
 #include <regex>
 
 using namespace lbtest;
@@ -104,6 +106,29 @@ TEST_F(Command, restore_onto_a_database_keeps_what_was_there) {
     const auto result = json({"restore", archive, source, "--replace", "--keep-previous", out / "previous.db.zst"});
     EXPECT_EQ(hash_of_source(), then);
     EXPECT_EQ(content_hash(image_of(out / "previous.db.zst")), now);
+}
+
+TEST_F(Command, restore_that_fails_after_it_kept_what_was_there_tells_where) {
+    const auto archive = made("a.db.zst");
+    Db(dir / "small.db").exec("PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES('what was there')");
+    const auto before = content_hash(dir / "small.db");
+    const auto kept = out / "previous.db";
+    const Words arguments = {"restore", archive, dir / "small.db", "--replace", "--keep-previous", kept};
+    const auto failed = run_tool(arguments, [] {
+        // Room for the backup of the small one, and not for the pages of the other.
+        const rlimit most = {128 << 10, 128 << 10};
+        ::setrlimit(RLIMIT_FSIZE, &most);
+        std::signal(SIGXFSZ, SIG_IGN);
+    });
+    EXPECT_EQ(failed.code, 4) << failed.err;
+    EXPECT_TRUE(contains(failed.err, "the backup of it stays: " + kept.string())) << failed.err;
+    EXPECT_EQ(content_hash(kept), before);
+    EXPECT_EQ(content_hash(dir / "small.db"), before);
+
+    const auto again = run_tool(arguments);
+    EXPECT_EQ(again.code, 6);
+    EXPECT_TRUE(contains(again.err, "hint: --keep-previous must name a new file")) << again.err;
+    EXPECT_FALSE(contains(again.err, "stays")) << again.err;
 }
 
 // ----------------------------------------------------------------------------------------------------------- verify

@@ -155,7 +155,8 @@ void add_backup(CLI::App &app, BackupArguments &arguments) {
     command->add_option("--level", arguments.level, "Compression: -7 is fastest, 19 smallest; 3 unless told")
         ->check(levels.description(""))
         ->type_name("N");
-    add_path(command, "--reuse", arguments.reuse, "Take unchanged parts from this earlier backup")->type_name("ARCHIVE");
+    add_path(command, "--reuse", arguments.reuse, "Take unchanged parts from this earlier backup")
+        ->type_name("ARCHIVE");
     add_choice(command, "--verify", arguments.verify, kVerifications,
                "What is done before DEST appears: read back and\ncompare (quick, unless told), and SQLite's\n"
                "integrity_check (full), or nothing (none)");
