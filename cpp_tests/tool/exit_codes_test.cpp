@@ -3,6 +3,9 @@
 #include "restore/parts.hpp"
 #include "tool.hpp"
 
+#include <linux/capability.h>
+#include <sys/prctl.h>
+
 using namespace lbtest;
 
 namespace {
@@ -138,6 +141,27 @@ TEST_F(ExitCode, is_5_for_what_is_not_permitted) {
         expect(5, {"restore", archive, out / "restored.db"}, out);
     });
     EXPECT_EQ(list_dir(out), Words{"a.db.zst"});
+}
+
+TEST_F(ExitCode, is_5_for_a_directory_that_list_may_not_look_into) {
+    made("a.db.zst");
+    ASSERT_EQ(::chmod(out.c_str(), 0444), 0);
+    const auto ended = run_tool({"list", out}, [] {
+        // Of root, too, the tool then has what the mode bits give.
+        for (const auto capability : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH}) ::prctl(PR_CAPBSET_DROP, capability);
+    });
+    EXPECT_EQ(ended.code, 5);
+    EXPECT_TRUE(contains(ended.err, "a.db.zst\": Permission denied")) << ended.err;
+    EXPECT_TRUE(contains(ended.out, "a.db.zst  unread  -")) << ended.out;
+    ASSERT_EQ(::chmod(out.c_str(), 0755), 0);
+}
+
+TEST_F(ExitCode, is_5_for_a_link_that_list_cannot_follow) {
+    fs::create_symlink("loop.db", out / "loop.db");
+    fs::create_symlink("gone", out / "dangling.db");
+    const auto ended = run_tool({"list", out, "--json"});
+    EXPECT_EQ(ended.code, 5);
+    EXPECT_EQ(ended.object()["path"], (out / "loop.db").string());
 }
 
 // --------------------------------------------------------------------------------------------------------- 6: exists
