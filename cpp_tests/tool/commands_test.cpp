@@ -236,6 +236,23 @@ TEST_F(Command, list_shows_damaged_archives_as_such) {
     EXPECT_TRUE(contains(ended.err, "bad.db.zst")) << ended.err;
 }
 
+TEST_F(Command, list_passes_over_a_name_that_is_not_utf8) {
+    const auto archive = made("a.db.zst");
+    // A byte of another encoding, a character cut short, one longer than needed, a surrogate, and one beyond the last.
+    for (const auto *name : {"b\xe9.db.zst", "b\xe2\x82", "b\xc0\xaf", "b\xed\xa0\x80", "b\xf4\x90\x80\x80"})
+        fs::copy_file(archive, out / name);
+    fs::copy_file(archive, out / "\xc3\xa9\xe2\x82\xac\xf0\x9f\x8e\xb2.db.zst");
+    const auto ended = run_tool({"list", out, "--json"});
+    EXPECT_EQ(ended.code, 0) << ended.out;
+    EXPECT_EQ(ended.objects().size(), 2U) << ended.out;
+    const auto all = run_tool({"list", "--all", out, "--json"});
+    EXPECT_EQ(all.code, 0) << all.out;
+    const auto objects = all.objects();
+    EXPECT_EQ(objects.size(), 7U);
+    const auto is_other = [](const Json &object) { return object["kind"] == "other"; };
+    EXPECT_EQ(std::count_if(objects.begin(), objects.end(), is_other), 5);
+}
+
 TEST_F(Command, list_of_an_empty_directory_is_no_error) {
     const auto ended = run_tool({"list", out});
     EXPECT_EQ(ended.code, 0);

@@ -57,10 +57,12 @@ std::optional<Entry> look_at(const fs::path &path) {
     // Only regular files, of which opening has no effect and reading an end.
     if (!S_ISREG(file.st_mode)) return std::nullopt;
     auto error = sized<lb_error>();
-    const lb_status status = lb_backup_inspect(path.c_str(), &entry.info, &error);
+    lb_status status = LB_STATUS_NOT_A_DATABASE;  // what cannot be named to the library
+    if (is_utf8(entry.name)) status = lb_backup_inspect(path.c_str(), &entry.info, &error);
     if (status == LB_STATUS_NOT_FOUND) return std::nullopt;
     if (status != LB_STATUS_OK) {
         entry.failure = failure_of(error);
+        entry.failure->status = status;
         entry.info.archive_bytes = static_cast<std::uint64_t>(file.st_size);
         entry.info.created_unix_ns = std::int64_t{file.st_mtim.tv_sec} * 1'000'000'000 + file.st_mtim.tv_nsec;
     }

@@ -56,6 +56,28 @@ struct Moment {
     }
 };
 
+struct Character {
+    std::uint32_t code;
+    std::size_t length;  // 0 if it is no UTF-8
+};
+
+// The first character of a text that is not empty, as RFC 3629 has it: neither longer than needed nor a surrogate.
+Character first_character(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+    const std::uint32_t first = byte(0);
+    if (first < 0x80) return {first, 1};
+    const std::size_t length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    if (length == 0 || length > text.size()) return {0, 0};
+    std::uint32_t code = first & (0xffU >> (length + 1));
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) return {0, 0};
+        code = code << 6 | (byte(i) & 0x3f);
+    }
+    const bool too_long = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+    if (too_long || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return {0, 0};
+    return {code, length};
+}
+
 }  // namespace
 
 std::string bytes(std::uint64_t count) {
@@ -112,6 +134,15 @@ std::string local(std::int64_t unix_ns) {
     std::tm time{};
     localtime_r(&moment.second, &time);
     return calendar("%Y-%m-%d %H:%M:%S", time);
+}
+
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t length = first_character(text).length;
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
 }
 
 std::string printable(std::string_view text) {
