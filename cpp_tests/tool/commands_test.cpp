@@ -161,6 +161,28 @@ TEST_F(Command, verify_finds_a_plain_database_damaged) {
     EXPECT_TRUE(contains(ended.out, "bad.db: FAILED: integrity_check")) << ended.out;
 }
 
+TEST_F(Command, verify_and_inspect_take_the_names_as_they_are) {
+    const auto archive = made("a.db.zst");
+    const Words odd = {"[zz]", "[p,q]", "{}", "[]", "%%", "list"};
+    for (const auto &name : odd) fs::copy_file(archive, out / name);
+    for (const auto *other : {"zz", "p", "q"}) write_file(out / other, "no backup");
+    const auto in_out = [&] {
+        if (::chdir(out.c_str()) != 0) ::_exit(126);
+    };
+    for (const auto *command : {"verify", "inspect"}) {
+        auto all = odd;
+        all.insert(all.begin(), {command, "--json"});
+        const auto ended = run_tool(all, in_out);
+        EXPECT_EQ(ended.code, 0) << ended.out;
+        Words names;
+        for (const auto &object : ended.objects())
+            names.push_back(object[command == std::string("verify") ? "archive" : "path"]);
+        EXPECT_EQ(names, odd);
+        for (const auto &name : odd) EXPECT_EQ(run_tool({command, name}, in_out).code, 0) << name;
+        EXPECT_EQ(run_tool({command, "[nn]"}, in_out).code, 5);
+    }
+}
+
 TEST_F(Command, verify_in_full_says_so) {
     const auto ended = run_tool({"verify", "--full", made("a.db.zst")});
     EXPECT_EQ(ended.code, 0);

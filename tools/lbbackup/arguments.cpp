@@ -124,6 +124,19 @@ void add_busy_timeout(CLI::App *command, std::uint32_t &milliseconds, const char
                "TIME");
 }
 
+// Any number of files, each named exactly so: of an option that takes extra arguments, CLI11 makes a list of "[a,b]".
+void add_archives(CLI::App *command, std::vector<std::string> &archives) {
+    const CLI::callback_t as_given = [&archives](const CLI::results_t &names) {
+        archives = names;
+        return true;
+    };
+    command->add_option("ARCHIVE", as_given, "The backups")
+        ->expected(CLI::detail::expected_max_vector_size, CLI::detail::expected_max_vector_size)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->required()
+        ->type_name("");
+}
+
 using Choices = std::vector<std::pair<std::string, std::uint32_t>>;
 
 void add_choice(CLI::App *command, const char *name, std::uint32_t &value, const Choices &choices, const char *what) {
@@ -190,7 +203,7 @@ void add_restore(CLI::App &app, RestoreArguments &arguments) {
 
 void add_verify(CLI::App &app, VerifyArguments &arguments) {
     auto *command = app.add_subcommand("verify", "Check whether backups are good");
-    command->add_option("ARCHIVE", arguments.archives, "The backups")->required()->type_name("");
+    add_archives(command, arguments.archives);
     command->add_flag("--full", arguments.full,
                       "Decompress everything, and let SQLite check it; takes\n"
                       "as much temporary space as the database");
@@ -200,7 +213,7 @@ void add_verify(CLI::App &app, VerifyArguments &arguments) {
 
 void add_inspect(CLI::App &app, InspectArguments &arguments) {
     auto *command = app.add_subcommand("inspect", "Tell what backups say about themselves");
-    command->add_option("ARCHIVE", arguments.archives, "The backups")->required()->type_name("");
+    add_archives(command, arguments.archives);
     command->footer(kInspectExamples);
 }
 
