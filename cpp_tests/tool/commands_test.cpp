@@ -64,6 +64,17 @@ TEST_F(Command, backup_takes_its_options) {
     EXPECT_EQ(content_hash(image_of(out / "next.zst")), before);
 }
 
+TEST_F(Command, numbers_are_decimal_and_units_may_stand_off) {
+    const auto takes = [&](const char *option, const char *number) {
+        const auto ended = run_tool({"backup", source, out / "a.db", "--replace", option, number});
+        EXPECT_EQ(ended.code, 0) << option << " " << number << ": " << ended.err;
+    };
+    for (const auto *rate : {"0", "100M", "100 m", "100MiB", "18446744073709551615"}) takes("--rate", rate);
+    for (const auto *time : {"0ms", "10 s", "1min"}) takes("--busy-timeout", time);
+    EXPECT_EQ(json({"backup", source, out / "a.zst", "--chunk-size", "64K"})["ok"], true);
+    EXPECT_EQ(json({"inspect", out / "a.zst"})["chunk_size"], 65536);
+}
+
 TEST_F(Command, backup_replaces_when_told) {
     const auto archive = made("a.db");
     const auto earlier = content_hash(archive);

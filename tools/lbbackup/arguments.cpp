@@ -6,10 +6,13 @@
 #include <CLI/CLI.hpp>
 #include <lb_backup.h>
 
+#include <algorithm>
+#include <charconv>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -82,18 +85,30 @@ void add_output(CLI::App *command, OutputArguments &output) {
     quiet->excludes(json);
 }
 
+// Why `text` is no whole decimal number, which a unit may follow; empty if it is one. CLI11 2.1 also takes octal and
+// hexadecimal numbers, a negative one for a very large one, and the largest for what is larger.
+template <class Number> std::string fault_of_decimal(const std::string &text) {
+    Number number{};
+    const char *const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    if (error == std::errc::result_out_of_range) return text + " is too large";
+    const char *const digits = text.data() + (text.rfind('-', 0) == 0 ? 1 : 0);
+    const bool leading_zero = rest - digits > 1 && *digits == '0';
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    if (error != std::errc() || leading_zero || std::any_of(rest, end, is_digit))
+        return text + " is not a whole number in decimal, without a leading zero";
+    return "";
+}
+
 // A number with a unit. The description of the check is left out of the help.
 template <class Number>
 void add_number(CLI::App *command, const char *name, Number &value, std::map<std::string, Number> units,
                 CLI::AsNumberWithUnit::Options unit, const char *what, const char *type) {
     auto with_unit = CLI::AsNumberWithUnit(std::move(units), unit);
-    // CLI11 2.1 takes a negative number for a very large one.
-    const auto not_negative = [](const std::string &text) {
-        return text.find('-') == std::string::npos ? "" : text + " is negative";
-    };
+    // The last transform is the first to see the text.
     command->add_option(name, value, what)
-        ->check(CLI::Validator(not_negative, ""))
         ->transform(with_unit.description(""))
+        ->transform(CLI::Validator(fault_of_decimal<Number>, ""))
         ->type_name(type);
 }
 
@@ -166,6 +181,7 @@ void add_backup(CLI::App &app, BackupArguments &arguments) {
                "A plain database file, or compressed, whatever DEST's name");
     auto levels = CLI::Range(-7, 19);
     command->add_option("--level", arguments.level, "Compression: -7 is fastest, 19 smallest; 3 unless told")
+        ->check(CLI::Validator(fault_of_decimal<std::int32_t>, ""))
         ->check(levels.description(""))
         ->type_name("N");
     add_path(command, "--reuse", arguments.reuse, "Take unchanged parts from this earlier backup")
