@@ -69,6 +69,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Words{"backup", "a", "b", "--rate", "K"}, Words{"backup", "a", "b", "--rate", "1.5M"},
                       Words{"backup", "a", "b", "--rate", "18446744073709551616"},
                       Words{"backup", "a", "b", "--chunk-size", "0100000"},
+                      Words{"backup", "a", "b.zst", "--level", "0"}, Words{"backup", "a", "b", "--level", "0"},
+                      Words{"backup", "a", "b", "--wal-limit", "0"}, Words{"backup", "a", "b", "--wal-limit", "0K"},
                       Words{"backup", "a", "b.zst", "--level", "010"}, Words{"backup", "a", "b.zst", "--level", "-07"},
                       Words{"backup", "a", "b.zst", "--level", "0x3"},
                       Words{"backup", "a", "b", "--busy-timeout", "010s"},

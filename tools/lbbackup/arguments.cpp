@@ -100,26 +100,31 @@ template <class Number> std::string fault_of_decimal(const std::string &text) {
     return "";
 }
 
+// Of an option whose 0 would not be what it seems: to the library it means that nothing was said.
+std::string fault_of_zero(const std::string &text) {
+    return text.find_first_not_of("-0") == std::string::npos ? "0 is no value for it" : "";
+}
+
 // A number with a unit. The description of the check is left out of the help.
 template <class Number>
-void add_number(CLI::App *command, const char *name, Number &value, std::map<std::string, Number> units,
-                CLI::AsNumberWithUnit::Options unit, const char *what, const char *type) {
+CLI::Option *add_number(CLI::App *command, const char *name, Number &value, std::map<std::string, Number> units,
+                        CLI::AsNumberWithUnit::Options unit, const char *what, const char *type) {
     auto with_unit = CLI::AsNumberWithUnit(std::move(units), unit);
     // The last transform is the first to see the text.
-    command->add_option(name, value, what)
+    return command->add_option(name, value, what)
         ->transform(with_unit.description(""))
         ->transform(CLI::Validator(fault_of_decimal<Number>, ""))
         ->type_name(type);
 }
 
-void add_bytes(CLI::App *command, const char *name, std::uint64_t &value, const char *what) {
+CLI::Option *add_bytes(CLI::App *command, const char *name, std::uint64_t &value, const char *what) {
     std::map<std::string, std::uint64_t> units = {{"b", 1}};
     std::uint64_t factor = 1;
     for (const char *prefix : {"k", "m", "g", "t"}) {
         factor *= 1024;
         units[prefix] = units[std::string(prefix) + "ib"] = factor;
     }
-    add_number(command, name, value, units, CLI::AsNumberWithUnit::DEFAULT, what, "BYTES");
+    return add_number(command, name, value, units, CLI::AsNumberWithUnit::DEFAULT, what, "BYTES");
 }
 
 // A path that may be absent. An empty one is there, which is for the library to refuse: CLI11 makes it absent.
@@ -183,6 +188,7 @@ void add_backup(CLI::App &app, BackupArguments &arguments) {
     command->add_option("--level", arguments.level, "Compression: -7 is fastest, 19 smallest; 3 unless told")
         ->check(CLI::Validator(fault_of_decimal<std::int32_t>, ""))
         ->check(levels.description(""))
+        ->check(CLI::Validator(fault_of_zero, ""))
         ->type_name("N");
     add_path(command, "--reuse", arguments.reuse, "Take unchanged parts from this earlier backup")
         ->type_name("ARCHIVE");
@@ -194,7 +200,8 @@ void add_backup(CLI::App &app, BackupArguments &arguments) {
     add_bytes(command, "--chunk-size", arguments.chunk_size, "Bytes of a chunk, 64K to 8M; adapts unless told");
     add_busy_timeout(command, arguments.busy_timeout_ms,
                      "How long to wait for a lock on SOURCE, such as 500ms\nor 1min; 5s unless told");
-    add_bytes(command, "--wal-limit", arguments.wal_limit, "Give up if SOURCE's -wal file grows by more");
+    add_bytes(command, "--wal-limit", arguments.wal_limit, "Give up if SOURCE's -wal file grows by more")
+        ->check(CLI::Validator(fault_of_zero, ""));
     command->footer(kBackupExamples);
 }
 
