@@ -199,4 +199,21 @@ TEST_F(Pipe, result_that_cannot_be_written_is_an_error) {
     EXPECT_EQ(integrity_check(out / "new.db"), "ok") << "there is a backup all the same";
 }
 
+TEST_F(Pipe, closed_descriptor_gets_nothing_else_to_write_to) {
+    const auto ended = run_tool(backup_to("new.db"), [] { ::close(STDOUT_FILENO); });
+    EXPECT_EQ(ended.code, 5);
+    EXPECT_TRUE(contains(ended.err, "cannot write the result: Bad file descriptor")) << ended.err;
+    EXPECT_EQ(integrity_check(out / "new.db"), "ok") << "there is a backup all the same";
+
+    PipeRun run(slowly(backup_to("slow.db.zst", {"--json", "--progress"})), [] {
+        ::close(STDIN_FILENO);
+        ::close(STDERR_FILENO);
+    });
+    ASSERT_TRUE(run.wait_until([&] { return contains(run.out, "compressing"); })) << run.out;
+    for (const auto *number : {"0", "2"})
+        EXPECT_EQ(fs::read_symlink(run.proc() / "fd" / number), "/dev/null") << number;
+    run.signal(SIGTERM);
+    EXPECT_EQ(run.wait(), 143);
+}
+
 }  // namespace
