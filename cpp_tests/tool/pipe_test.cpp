@@ -165,6 +165,24 @@ TEST_F(Pipe, cancel_is_an_object_with_json) {
     EXPECT_EQ(run.err, "");
 }
 
+TEST_F(Pipe, job_that_failed_has_its_warnings_with_json) {
+    write_file(out / "notes.txt", "no backup");
+    const auto notes = (out / "notes.txt").string();
+    PipeRun run(slowly(backup_to("new.db.zst", {"--json", "--progress", "--reuse", notes})));
+    ASSERT_TRUE(run.wait_until([&] { return contains(run.out, "compressing"); })) << run.out;
+    run.signal(SIGTERM);
+    EXPECT_EQ(run.wait(), 143);
+    const auto result = Json::parse(run.out.substr(run.out.rfind('\n', run.out.size() - 2) + 1));
+    const auto warnings = result.value("warnings", Json());
+    ASSERT_EQ(warnings.size(), 1U) << result;
+    EXPECT_TRUE(contains(warnings.at(0), notes)) << result;
+    for (const auto &arguments :
+         {Words{"restore", notes, out / "new.db", "--json"}, Words{"verify", notes, "--json"}}) {
+        const auto failed = run_tool(arguments).object();
+        EXPECT_TRUE(failed.value("warnings", Json()).is_array()) << failed;
+    }
+}
+
 TEST_F(Pipe, signal_that_was_ignored_stays_ignored) {
     PipeRun run(slowly(backup_to("new.db.zst")), [] {
         std::signal(SIGINT, SIG_IGN);  // as a shell's background job

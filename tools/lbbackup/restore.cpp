@@ -65,6 +65,7 @@ int run(const RestoreArguments &arguments, Output &output) {
             failure.hint += (failure.hint.empty() ? "" : "; ") + std::string("the backup of it stays: ") +
                             *arguments.keep_previous;
         add_finding(fields, outcome.result);
+        fields["warnings"] = outcome.warnings;
         return output.fail(failure, fields);
     }
     add_outcome(fields, outcome.result, outcome.elapsed_ns);
