@@ -1,5 +1,6 @@
 #include "text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -78,6 +79,11 @@ Character first_character(std::string_view text) {
     return {code, length};
 }
 
+// The controls of bidirectional text, Unicode's annex 9: they show what comes after in another order.
+bool turns_direction(std::uint32_t code) {
+    return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
 }  // namespace
 
 std::string bytes(std::uint64_t count) {
@@ -147,17 +153,15 @@ bool is_utf8(std::string_view text) {
 
 std::string printable(std::string_view text) {
     std::string safe;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
-        if (byte < 0x20 || byte == 0x7f) {
-            safe += print("\\x%02x", byte);
-        } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {  // the control characters of ISO 8859-1, as UTF-8
-            safe += print("\\u%04x", next);
-            ++i;
-        } else {
-            safe += text[i];
-        }
+    while (!text.empty()) {
+        const auto [code, length] = first_character(text);
+        if (length == 0 || code < 0x20 || code == 0x7f)
+            safe += print("\\x%02x", static_cast<unsigned char>(text.front()));
+        else if ((code >= 0x80 && code < 0xa0) || turns_direction(code))
+            safe += print("\\u%04x", code);
+        else
+            safe += text.substr(0, length);
+        text.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return safe;
 }

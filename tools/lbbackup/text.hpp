@@ -22,7 +22,8 @@ std::string local(std::int64_t unix_ns);  // 2026-01-02 04:04:05
 
 bool is_utf8(std::string_view text);
 
-// A name or a message that may hold anything, for a terminal: what could move the cursor is escaped.
+// A name or a message that may hold anything, for a terminal: what could move the cursor or turn the text round is
+// escaped, and what is no UTF-8.
 std::string printable(std::string_view text);
 
 // Columns on a terminal.
