@@ -744,7 +744,8 @@ typedef struct lb_restore_options {
     /**
      * NULL, or where a backup of the present destination goes first, compressed if the name ends in .zst. Must not exist,
      * nor may a -wal or -journal beside one that is not compressed: LB_STATUS_ALREADY_EXISTS. Its state is exactly the one
-     * that the restore replaces. Ignored where there is no destination yet.
+     * that the restore replaces. It stays also if the restore then fails or is cancelled. Ignored where there is no
+     * destination yet.
      */
     const char *keep_previous;
     /**

@@ -2,6 +2,8 @@
 
 #include "tool.hpp"
 
+#include <sys/resource.h>
+
 #include <regex>
 
 using namespace lbtest;
@@ -62,6 +64,17 @@ TEST_F(Command, backup_takes_its_options) {
     EXPECT_EQ(content_hash(image_of(out / "next.zst")), before);
 }
 
+TEST_F(Command, numbers_are_decimal_and_units_may_stand_off) {
+    const auto takes = [&](const char *option, const char *number) {
+        const auto ended = run_tool({"backup", source, out / "a.db", "--replace", option, number});
+        EXPECT_EQ(ended.code, 0) << option << " " << number << ": " << ended.err;
+    };
+    for (const auto *rate : {"0", "100M", "100 m", "100MiB", "18446744073709551615"}) takes("--rate", rate);
+    for (const auto *time : {"0ms", "10 s", "1min"}) takes("--busy-timeout", time);
+    EXPECT_EQ(json({"backup", source, out / "a.zst", "--chunk-size", "64K"})["ok"], true);
+    EXPECT_EQ(json({"inspect", out / "a.zst"})["chunk_size"], 65536);
+}
+
 TEST_F(Command, backup_replaces_when_told) {
     const auto archive = made("a.db");
     const auto earlier = content_hash(archive);
@@ -106,6 +119,29 @@ TEST_F(Command, restore_onto_a_database_keeps_what_was_there) {
     EXPECT_EQ(content_hash(image_of(out / "previous.db.zst")), now);
 }
 
+TEST_F(Command, restore_that_fails_after_it_kept_what_was_there_tells_where) {
+    const auto archive = made("a.db.zst");
+    Db(dir / "small.db").exec("PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES('what was there')");
+    const auto before = content_hash(dir / "small.db");
+    const auto kept = out / "previous.db";
+    const Words arguments = {"restore", archive, dir / "small.db", "--replace", "--keep-previous", kept};
+    const auto failed = run_tool(arguments, [] {
+        // Room for the backup of the small one, and not for the pages of the other.
+        const rlimit most = {128 << 10, 128 << 10};
+        ::setrlimit(RLIMIT_FSIZE, &most);
+        std::signal(SIGXFSZ, SIG_IGN);
+    });
+    EXPECT_EQ(failed.code, 4) << failed.err;
+    EXPECT_TRUE(contains(failed.err, "the backup of it stays: " + kept.string())) << failed.err;
+    EXPECT_EQ(content_hash(kept), before);
+    EXPECT_EQ(content_hash(dir / "small.db"), before);
+
+    const auto again = run_tool(arguments);
+    EXPECT_EQ(again.code, 6);
+    EXPECT_TRUE(contains(again.err, "hint: --keep-previous must name a new file")) << again.err;
+    EXPECT_FALSE(contains(again.err, "stays")) << again.err;
+}
+
 // ----------------------------------------------------------------------------------------------------------- verify
 
 TEST_F(Command, verify_tells_which_check_failed_and_where) {
@@ -134,6 +170,28 @@ TEST_F(Command, verify_finds_a_plain_database_damaged) {
     EXPECT_EQ(ended.code, 1);
     EXPECT_TRUE(contains(ended.out, "a.db: OK, ")) << ended.out;
     EXPECT_TRUE(contains(ended.out, "bad.db: FAILED: integrity_check")) << ended.out;
+}
+
+TEST_F(Command, verify_and_inspect_take_the_names_as_they_are) {
+    const auto archive = made("a.db.zst");
+    const Words odd = {"[zz]", "[p,q]", "{}", "[]", "%%", "list"};
+    for (const auto &name : odd) fs::copy_file(archive, out / name);
+    for (const auto *other : {"zz", "p", "q"}) write_file(out / other, "no backup");
+    const auto in_out = [&] {
+        if (::chdir(out.c_str()) != 0) ::_exit(126);
+    };
+    for (const auto *command : {"verify", "inspect"}) {
+        auto all = odd;
+        all.insert(all.begin(), {command, "--json"});
+        const auto ended = run_tool(all, in_out);
+        EXPECT_EQ(ended.code, 0) << ended.out;
+        Words names;
+        for (const auto &object : ended.objects())
+            names.push_back(object[command == std::string("verify") ? "archive" : "path"]);
+        EXPECT_EQ(names, odd);
+        for (const auto &name : odd) EXPECT_EQ(run_tool({command, name}, in_out).code, 0) << name;
+        EXPECT_EQ(run_tool({command, "[nn]"}, in_out).code, 5);
+    }
 }
 
 TEST_F(Command, verify_in_full_says_so) {
@@ -209,6 +267,23 @@ TEST_F(Command, list_shows_damaged_archives_as_such) {
     EXPECT_EQ(ended.code, 1);
     EXPECT_TRUE(std::regex_search(ended.out, std::regex("\nbad\\.db\\.zst +damaged "))) << ended.out;
     EXPECT_TRUE(contains(ended.err, "bad.db.zst")) << ended.err;
+}
+
+TEST_F(Command, list_passes_over_a_name_that_is_not_utf8) {
+    const auto archive = made("a.db.zst");
+    // A byte of another encoding, a character cut short, one longer than needed, a surrogate, and one beyond the last.
+    for (const auto *name : {"b\xe9.db.zst", "b\xe2\x82", "b\xc0\xaf", "b\xed\xa0\x80", "b\xf4\x90\x80\x80"})
+        fs::copy_file(archive, out / name);
+    fs::copy_file(archive, out / "\xc3\xa9\xe2\x82\xac\xf0\x9f\x8e\xb2.db.zst");
+    const auto ended = run_tool({"list", out, "--json"});
+    EXPECT_EQ(ended.code, 0) << ended.out;
+    EXPECT_EQ(ended.objects().size(), 2U) << ended.out;
+    const auto all = run_tool({"list", "--all", out, "--json"});
+    EXPECT_EQ(all.code, 0) << all.out;
+    const auto objects = all.objects();
+    EXPECT_EQ(objects.size(), 7U);
+    const auto is_other = [](const Json &object) { return object["kind"] == "other"; };
+    EXPECT_EQ(std::count_if(objects.begin(), objects.end(), is_other), 5);
 }
 
 TEST_F(Command, list_of_an_empty_directory_is_no_error) {

@@ -3,6 +3,9 @@
 #include "restore/parts.hpp"
 #include "tool.hpp"
 
+#include <linux/capability.h>
+#include <sys/prctl.h>
+
 using namespace lbtest;
 
 namespace {
@@ -61,6 +64,17 @@ INSTANTIATE_TEST_SUITE_P(
                       Words{"backup", "a", "b", "--reuse", "c.zst"}, Words{"backup", "a", "b", "--format", "zip"},
                       Words{"backup", "a", "b", "--verify", "maybe"}, Words{"backup", "a", "b", "--rate", "5X"},
                       Words{"backup", "a", "b", "--rate", "-5"}, Words{"backup", "a", "b", "--rate", "99999999999T"},
+                      Words{"backup", "a", "b", "--rate", "010M"}, Words{"backup", "a", "b", "--rate", "0x10"},
+                      Words{"backup", "a", "b", "--rate", "-5b"}, Words{"backup", "a", "b", "--rate", "+5"},
+                      Words{"backup", "a", "b", "--rate", "K"}, Words{"backup", "a", "b", "--rate", "1.5M"},
+                      Words{"backup", "a", "b", "--rate", "18446744073709551616"},
+                      Words{"backup", "a", "b", "--chunk-size", "0100000"},
+                      Words{"backup", "a", "b.zst", "--level", "0"}, Words{"backup", "a", "b", "--level", "0"},
+                      Words{"backup", "a", "b", "--wal-limit", "0"}, Words{"backup", "a", "b", "--wal-limit", "0K"},
+                      Words{"backup", "a", "b.zst", "--level", "010"}, Words{"backup", "a", "b.zst", "--level", "-07"},
+                      Words{"backup", "a", "b.zst", "--level", "0x3"},
+                      Words{"backup", "a", "b", "--busy-timeout", "010s"},
+                      Words{"backup", "a", "b", "--busy-timeout", "4294967296ms"},
                       Words{"backup", "a", "b", "--busy-timeout", "5"},
                       Words{"backup", "a", "b", "--busy-timeout", "5 years"},
                       Words{"backup", "a", "b", "--quiet", "--progress"},
@@ -72,6 +86,17 @@ TEST_F(ExitCode, is_2_for_what_the_library_finds_wrong) {
     expect(2, {"backup", source, out / "new.db", "--chunk-size", "1K"}, "chunk_size");
     expect(2, {"backup", source, source, "--replace"}, source);
     expect(2, {"backup", source, ""}, "dest_path");
+}
+
+TEST_F(ExitCode, is_2_for_an_empty_path_that_is_given_and_nothing_is_changed) {
+    const auto archive = made("a.db.zst");
+    Db(source).exec("DELETE FROM moves");
+    const auto before = content_hash(source);
+    expect(2, {"restore", archive, source, "--replace", "--keep-previous", ""}, "keep_previous");
+    expect(2, {"backup", source, out / "b.db.zst", "--reuse", ""}, "reuse_path");
+    expect(2, {"backup", source, out / "b.db", "--reuse", ""}, "--reuse");
+    EXPECT_EQ(content_hash(source), before);
+    EXPECT_EQ(list_dir(out), Words{"a.db.zst"});
 }
 
 // ------------------------------------------------------------------------------------------------------ 3: try again
@@ -127,6 +152,27 @@ TEST_F(ExitCode, is_5_for_what_is_not_permitted) {
         expect(5, {"restore", archive, out / "restored.db"}, out);
     });
     EXPECT_EQ(list_dir(out), Words{"a.db.zst"});
+}
+
+TEST_F(ExitCode, is_5_for_a_directory_that_list_may_not_look_into) {
+    made("a.db.zst");
+    ASSERT_EQ(::chmod(out.c_str(), 0444), 0);
+    const auto ended = run_tool({"list", out}, [] {
+        // Of root, too, the tool then has what the mode bits give.
+        for (const auto capability : {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH}) ::prctl(PR_CAPBSET_DROP, capability);
+    });
+    EXPECT_EQ(ended.code, 5);
+    EXPECT_TRUE(contains(ended.err, "a.db.zst\": Permission denied")) << ended.err;
+    EXPECT_TRUE(contains(ended.out, "a.db.zst  unread  -")) << ended.out;
+    ASSERT_EQ(::chmod(out.c_str(), 0755), 0);
+}
+
+TEST_F(ExitCode, is_5_for_a_link_that_list_cannot_follow) {
+    fs::create_symlink("loop.db", out / "loop.db");
+    fs::create_symlink("gone", out / "dangling.db");
+    const auto ended = run_tool({"list", out, "--json"});
+    EXPECT_EQ(ended.code, 5);
+    EXPECT_EQ(ended.object()["path"], (out / "loop.db").string());
 }
 
 // --------------------------------------------------------------------------------------------------------- 6: exists

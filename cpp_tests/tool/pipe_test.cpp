@@ -165,6 +165,24 @@ TEST_F(Pipe, cancel_is_an_object_with_json) {
     EXPECT_EQ(run.err, "");
 }
 
+TEST_F(Pipe, job_that_failed_has_its_warnings_with_json) {
+    write_file(out / "notes.txt", "no backup");
+    const auto notes = (out / "notes.txt").string();
+    PipeRun run(slowly(backup_to("new.db.zst", {"--json", "--progress", "--reuse", notes})));
+    ASSERT_TRUE(run.wait_until([&] { return contains(run.out, "compressing"); })) << run.out;
+    run.signal(SIGTERM);
+    EXPECT_EQ(run.wait(), 143);
+    const auto result = Json::parse(run.out.substr(run.out.rfind('\n', run.out.size() - 2) + 1));
+    const auto warnings = result.value("warnings", Json());
+    ASSERT_EQ(warnings.size(), 1U) << result;
+    EXPECT_TRUE(contains(warnings.at(0), notes)) << result;
+    for (const auto &arguments :
+         {Words{"restore", notes, out / "new.db", "--json"}, Words{"verify", notes, "--json"}}) {
+        const auto failed = run_tool(arguments).object();
+        EXPECT_TRUE(failed.value("warnings", Json()).is_array()) << failed;
+    }
+}
+
 TEST_F(Pipe, signal_that_was_ignored_stays_ignored) {
     PipeRun run(slowly(backup_to("new.db.zst")), [] {
         std::signal(SIGINT, SIG_IGN);  // as a shell's background job
@@ -197,6 +215,23 @@ TEST_F(Pipe, result_that_cannot_be_written_is_an_error) {
         EXPECT_TRUE(contains(ended.err, "cannot write the result: No space left on device")) << ended.err;
     }
     EXPECT_EQ(integrity_check(out / "new.db"), "ok") << "there is a backup all the same";
+}
+
+TEST_F(Pipe, closed_descriptor_gets_nothing_else_to_write_to) {
+    const auto ended = run_tool(backup_to("new.db"), [] { ::close(STDOUT_FILENO); });
+    EXPECT_EQ(ended.code, 5);
+    EXPECT_TRUE(contains(ended.err, "cannot write the result: Bad file descriptor")) << ended.err;
+    EXPECT_EQ(integrity_check(out / "new.db"), "ok") << "there is a backup all the same";
+
+    PipeRun run(slowly(backup_to("slow.db.zst", {"--json", "--progress"})), [] {
+        ::close(STDIN_FILENO);
+        ::close(STDERR_FILENO);
+    });
+    ASSERT_TRUE(run.wait_until([&] { return contains(run.out, "compressing"); })) << run.out;
+    for (const auto *number : {"0", "2"})
+        EXPECT_EQ(fs::read_symlink(run.proc() / "fd" / number), "/dev/null") << number;
+    run.signal(SIGTERM);
+    EXPECT_EQ(run.wait(), 143);
 }
 
 }  // namespace

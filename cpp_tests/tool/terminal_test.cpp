@@ -183,4 +183,13 @@ TEST_F(Terminal, names_cannot_move_the_cursor) {
     EXPECT_FALSE(contains(inspect.raw, "\033[2J")) << inspect.raw;
 }
 
+TEST_F(Terminal, names_are_shown_as_they_are_or_escaped) {
+    // A control character of ISO 8859-1 as a byte and as UTF-8, one that is cut short, and text that is turned round.
+    const std::string evil = "\x9b" "2J\xc2\x9b" "2J\xe2\x82\xe2\x80\xae" "gpj\xe2\x81\xa6.\xe2\x81\xa9";
+    const std::string good = "\xc3\xa9\xe2\x82\xac\xe2\x80\xaf\xf0\x9f\x8e\xb2";
+    TerminalRun run({"list", out / (good + evil)}, 1000);
+    EXPECT_EQ(run.wait(), 5) << run.raw;
+    EXPECT_TRUE(contains(run.raw, good + "\\x9b2J\\u009b2J\\xe2\\x82\\u202egpj\\u2066.\\u2069\": No such")) << run.raw;
+}
+
 }  // namespace

@@ -51,6 +51,8 @@ public:
     }
 
     void signal(int number) const { ::kill(child_, number); }
+    /// What the kernel tells of it while it runs, proc(5).
+    fs::path proc() const { return "/proc/" + std::to_string(child_); }
 
     /// Reads until `condition` holds; false if it never did.
     template <class Condition> bool wait_until(Condition condition) {

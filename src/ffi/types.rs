@@ -303,7 +303,8 @@ pub struct lb_restore_options {
     pub reserved: u32,
     /// NULL, or where a backup of the present destination goes first, compressed if the name ends in .zst. Must not exist,
     /// nor may a -wal or -journal beside one that is not compressed: LB_STATUS_ALREADY_EXISTS. Its state is exactly the one
-    /// that the restore replaces. Ignored where there is no destination yet.
+    /// that the restore replaces. It stays also if the restore then fails or is cancelled. Ignored where there is no
+    /// destination yet.
     pub keep_previous: *const c_char,
     /// Handed to the callbacks as it is. Must stay valid until on_complete has returned.
     pub user_data: *mut c_void,

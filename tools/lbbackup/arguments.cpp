@@ -6,9 +6,13 @@
 #include <CLI/CLI.hpp>
 #include <lb_backup.h>
 
+#include <algorithm>
+#include <charconv>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -81,29 +85,52 @@ void add_output(CLI::App *command, OutputArguments &output) {
     quiet->excludes(json);
 }
 
+// Why `text` is no whole decimal number, which a unit may follow; empty if it is one. CLI11 2.1 also takes octal and
+// hexadecimal numbers, a negative one for a very large one, and the largest for what is larger.
+template <class Number> std::string fault_of_decimal(const std::string &text) {
+    Number number{};
+    const char *const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    if (error == std::errc::result_out_of_range) return text + " is too large";
+    const char *const digits = text.data() + (text.rfind('-', 0) == 0 ? 1 : 0);
+    const bool leading_zero = rest - digits > 1 && *digits == '0';
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    if (error != std::errc() || leading_zero || std::any_of(rest, end, is_digit))
+        return text + " is not a whole number in decimal, without a leading zero";
+    return "";
+}
+
+// Of an option whose 0 would not be what it seems: to the library it means that nothing was said.
+std::string fault_of_zero(const std::string &text) {
+    return text.find_first_not_of("-0") == std::string::npos ? "0 is no value for it" : "";
+}
+
 // A number with a unit. The description of the check is left out of the help.
 template <class Number>
-void add_number(CLI::App *command, const char *name, Number &value, std::map<std::string, Number> units,
-                CLI::AsNumberWithUnit::Options unit, const char *what, const char *type) {
+CLI::Option *add_number(CLI::App *command, const char *name, Number &value, std::map<std::string, Number> units,
+                        CLI::AsNumberWithUnit::Options unit, const char *what, const char *type) {
     auto with_unit = CLI::AsNumberWithUnit(std::move(units), unit);
-    // CLI11 2.1 takes a negative number for a very large one.
-    const auto not_negative = [](const std::string &text) {
-        return text.find('-') == std::string::npos ? "" : text + " is negative";
-    };
-    command->add_option(name, value, what)
-        ->check(CLI::Validator(not_negative, ""))
+    // The last transform is the first to see the text.
+    return command->add_option(name, value, what)
         ->transform(with_unit.description(""))
+        ->transform(CLI::Validator(fault_of_decimal<Number>, ""))
         ->type_name(type);
 }
 
-void add_bytes(CLI::App *command, const char *name, std::uint64_t &value, const char *what) {
+CLI::Option *add_bytes(CLI::App *command, const char *name, std::uint64_t &value, const char *what) {
     std::map<std::string, std::uint64_t> units = {{"b", 1}};
     std::uint64_t factor = 1;
     for (const char *prefix : {"k", "m", "g", "t"}) {
         factor *= 1024;
         units[prefix] = units[std::string(prefix) + "ib"] = factor;
     }
-    add_number(command, name, value, units, CLI::AsNumberWithUnit::DEFAULT, what, "BYTES");
+    return add_number(command, name, value, units, CLI::AsNumberWithUnit::DEFAULT, what, "BYTES");
+}
+
+// A path that may be absent. An empty one is there, which is for the library to refuse: CLI11 makes it absent.
+CLI::Option *add_path(CLI::App *command, const char *name, std::optional<std::string> &path, const char *what) {
+    return command->add_option_function<std::string>(
+        name, [&path](const std::string &given) { path = given; }, what);
 }
 
 void add_rate(CLI::App *command, std::uint64_t &rate) {
@@ -115,6 +142,19 @@ void add_busy_timeout(CLI::App *command, std::uint32_t &milliseconds, const char
                                                                       CLI::AsNumberWithUnit::UNIT_REQUIRED);
     add_number(command, "--busy-timeout", milliseconds, {{"ms", 1U}, {"s", 1000U}, {"min", 60'000U}}, required, what,
                "TIME");
+}
+
+// Any number of files, each named exactly so: of an option that takes extra arguments, CLI11 makes a list of "[a,b]".
+void add_archives(CLI::App *command, std::vector<std::string> &archives) {
+    const CLI::callback_t as_given = [&archives](const CLI::results_t &names) {
+        archives = names;
+        return true;
+    };
+    command->add_option("ARCHIVE", as_given, "The backups")
+        ->expected(CLI::detail::expected_max_vector_size, CLI::detail::expected_max_vector_size)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->required()
+        ->type_name("");
 }
 
 using Choices = std::vector<std::pair<std::string, std::uint32_t>>;
@@ -146,9 +186,11 @@ void add_backup(CLI::App &app, BackupArguments &arguments) {
                "A plain database file, or compressed, whatever DEST's name");
     auto levels = CLI::Range(-7, 19);
     command->add_option("--level", arguments.level, "Compression: -7 is fastest, 19 smallest; 3 unless told")
+        ->check(CLI::Validator(fault_of_decimal<std::int32_t>, ""))
         ->check(levels.description(""))
+        ->check(CLI::Validator(fault_of_zero, ""))
         ->type_name("N");
-    command->add_option("--reuse", arguments.reuse, "Take unchanged parts from this earlier backup")
+    add_path(command, "--reuse", arguments.reuse, "Take unchanged parts from this earlier backup")
         ->type_name("ARCHIVE");
     add_choice(command, "--verify", arguments.verify, kVerifications,
                "What is done before DEST appears: read back and\ncompare (quick, unless told), and SQLite's\n"
@@ -158,7 +200,8 @@ void add_backup(CLI::App &app, BackupArguments &arguments) {
     add_bytes(command, "--chunk-size", arguments.chunk_size, "Bytes of a chunk, 64K to 8M; adapts unless told");
     add_busy_timeout(command, arguments.busy_timeout_ms,
                      "How long to wait for a lock on SOURCE, such as 500ms\nor 1min; 5s unless told");
-    add_bytes(command, "--wal-limit", arguments.wal_limit, "Give up if SOURCE's -wal file grows by more");
+    add_bytes(command, "--wal-limit", arguments.wal_limit, "Give up if SOURCE's -wal file grows by more")
+        ->check(CLI::Validator(fault_of_zero, ""));
     command->footer(kBackupExamples);
 }
 
@@ -169,7 +212,7 @@ void add_restore(CLI::App &app, RestoreArguments &arguments) {
         ->type_name("");
     command->add_option("DEST", arguments.dest, "The database to make")->required()->type_name("");
     auto *replace = command->add_flag("--replace", arguments.replace, "Give an existing DEST the backup's content");
-    command->add_option("--keep-previous", arguments.keep_previous, "Back up the existing DEST there first")
+    add_path(command, "--keep-previous", arguments.keep_previous, "Back up the existing DEST there first")
         ->needs(replace)
         ->type_name("PATH");
     add_choice(command, "--verify", arguments.verify, kVerifications,
@@ -183,7 +226,7 @@ void add_restore(CLI::App &app, RestoreArguments &arguments) {
 
 void add_verify(CLI::App &app, VerifyArguments &arguments) {
     auto *command = app.add_subcommand("verify", "Check whether backups are good");
-    command->add_option("ARCHIVE", arguments.archives, "The backups")->required()->type_name("");
+    add_archives(command, arguments.archives);
     command->add_flag("--full", arguments.full,
                       "Decompress everything, and let SQLite check it; takes\n"
                       "as much temporary space as the database");
@@ -193,7 +236,7 @@ void add_verify(CLI::App &app, VerifyArguments &arguments) {
 
 void add_inspect(CLI::App &app, InspectArguments &arguments) {
     auto *command = app.add_subcommand("inspect", "Tell what backups say about themselves");
-    command->add_option("ARCHIVE", arguments.archives, "The backups")->required()->type_name("");
+    add_archives(command, arguments.archives);
     command->footer(kInspectExamples);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,7 +24,7 @@ struct BackupArguments {
     bool replace = false;
     std::uint32_t verify = 0;  // LB_VERIFY_*
     bool no_digest = false;
-    std::string reuse;
+    std::optional<std::string> reuse;
     std::uint64_t rate = 0;
     std::uint64_t chunk_size = 0;
     std::uint32_t busy_timeout_ms = 5000;
@@ -34,7 +35,7 @@ struct RestoreArguments {
     std::string archive;
     std::string dest;
     bool replace = false;
-    std::string keep_previous;
+    std::optional<std::string> keep_previous;
     std::uint32_t verify = 0;
     std::uint64_t rate = 0;
     std::uint32_t busy_timeout_ms = 5000;

@@ -73,13 +73,13 @@ int run(const BackupArguments &arguments, Output &output) {
     const std::string dest = destination(arguments);
     const bool compressed =
         arguments.format == LB_FORMAT_ZSTD || (arguments.format == LB_FORMAT_BY_NAME && is_named_compressed(dest));
-    const Json paths = {{"source", arguments.source}, {"archive", dest}};
-    if (!compressed && (arguments.level != 0 || !arguments.reuse.empty())) {
+    Json fields = {{"source", arguments.source}, {"archive", dest}};
+    if (!compressed && (arguments.level != 0 || arguments.reuse)) {
         Failure failure;
         failure.status = LB_STATUS_INVALID_ARGUMENT;
         failure.message = "--level and --reuse are for compressed backups, and " + dest + " is a plain image";
         failure.hint = "a DEST that ends in .zst is compressed; --format zstd does it whatever the name";
-        return output.fail(failure, paths);
+        return output.fail(failure, fields);
     }
 
     auto options = sized<lb_backup_options>();
@@ -92,7 +92,7 @@ int run(const BackupArguments &arguments, Output &output) {
     options.max_bytes_per_second = arguments.rate;
     options.busy_timeout_ms = std::max(arguments.busy_timeout_ms, 1U);  // 0 would be the default
     options.wal_limit_bytes = arguments.wal_limit;
-    options.reuse_path = arguments.reuse.empty() ? nullptr : arguments.reuse.c_str();
+    options.reuse_path = arguments.reuse ? arguments.reuse->c_str() : nullptr;
 
     Runner runner(output);
     const Outcome outcome = runner.run(options, [&](const lb_backup_options &with, lb_job **job, lb_error *error) {
@@ -101,9 +101,9 @@ int run(const BackupArguments &arguments, Output &output) {
     if (!outcome.ok()) {
         Failure failure = runner.failure_of(outcome, "cancelled; nothing was left behind");
         failure.hint = hint(arguments, failure.status, compressed);
-        return output.fail(failure, paths);
+        fields["warnings"] = outcome.warnings;
+        return output.fail(failure, fields);
     }
-    Json fields = paths;
     add_outcome(fields, outcome.result, outcome.elapsed_ns);
     fields["warnings"] = outcome.warnings;
     output.tell(fields);

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <optional>
+#include <system_error>
 #include <tuple>
 #include <vector>
 
@@ -25,22 +26,43 @@ struct Entry {
     std::string path;
     lb_archive_info info;  // of other files, the size and the time that the file system knows
     std::optional<Failure> failure;
+    bool looked_at = true;  // false: not even the file system tells
 };
 
 bool is_backup(const Entry &entry) { return !entry.failure; }
 // No trace of a backup in it, which is no trouble in a directory; damaged ones are.
 bool is_other_file(const Entry &entry) { return entry.failure && entry.failure->status == LB_STATUS_NOT_A_DATABASE; }
 
+Failure failure_to(const char *what, const fs::path &path, const std::error_code &code) {
+    Failure failure;
+    const int number = code.value();
+    failure.status = number == ENOENT || number == ENOTDIR ? LB_STATUS_NOT_FOUND
+                     : number == EACCES || number == EPERM ? LB_STATUS_PERMISSION_DENIED
+                                                           : LB_STATUS_IO;
+    failure.sys_errno = number;
+    failure.message = std::string("cannot ") + what + " \"" + path.string() + "\": " + code.message();
+    return failure;
+}
+
 std::optional<Entry> look_at(const fs::path &path) {
-    struct stat file {};
-    // Only regular files, of which opening has no effect and reading an end. What is gone by now was not there.
-    if (::stat(path.c_str(), &file) != 0 || !S_ISREG(file.st_mode)) return std::nullopt;
     Entry entry{path.filename().string(), path.string(), sized<lb_archive_info>(), std::nullopt};
+    struct stat file {};
+    if (::stat(path.c_str(), &file) != 0) {
+        const std::error_code code(errno, std::generic_category());
+        if (code == std::errc::no_such_file_or_directory) return std::nullopt;  // what is gone by now was not there
+        entry.failure = failure_to("look at", path, code);
+        entry.looked_at = false;
+        return entry;
+    }
+    // Only regular files, of which opening has no effect and reading an end.
+    if (!S_ISREG(file.st_mode)) return std::nullopt;
     auto error = sized<lb_error>();
-    const lb_status status = lb_backup_inspect(path.c_str(), &entry.info, &error);
+    lb_status status = LB_STATUS_NOT_A_DATABASE;  // what cannot be named to the library
+    if (is_utf8(entry.name)) status = lb_backup_inspect(path.c_str(), &entry.info, &error);
     if (status == LB_STATUS_NOT_FOUND) return std::nullopt;
     if (status != LB_STATUS_OK) {
         entry.failure = failure_of(error);
+        entry.failure->status = status;
         entry.info.archive_bytes = static_cast<std::uint64_t>(file.st_size);
         entry.info.created_unix_ns = std::int64_t{file.st_mtim.tv_sec} * 1'000'000'000 + file.st_mtim.tv_nsec;
     }
@@ -57,17 +79,6 @@ std::vector<Entry> entries_of(const std::string &directory, bool all) {
     const auto key = [](const Entry &entry) { return std::tie(entry.info.created_unix_ns, entry.name); };
     std::sort(entries.begin(), entries.end(), [&](const Entry &a, const Entry &b) { return key(a) < key(b); });
     return entries;
-}
-
-Failure failure_of(const fs::filesystem_error &error) {
-    Failure failure;
-    const int number = error.code().value();
-    failure.status = number == ENOENT || number == ENOTDIR ? LB_STATUS_NOT_FOUND
-                     : number == EACCES || number == EPERM ? LB_STATUS_PERMISSION_DENIED
-                                                           : LB_STATUS_IO;
-    failure.sys_errno = number;
-    failure.message = "cannot list \"" + error.path1().string() + "\": " + error.code().message();
-    return failure;
 }
 
 constexpr std::size_t kColumns = 8;
@@ -94,9 +105,9 @@ Row row(const Entry &entry) {
     const bool has_size = archive || info.image_bytes != 0;
     return {printable(entry.name),
             kind(entry),
-            local(info.created_unix_ns),
+            entry.looked_at ? local(info.created_unix_ns) : "-",
             has_size ? bytes(info.image_bytes) : "-",
-            bytes(info.archive_bytes),
+            entry.looked_at ? bytes(info.archive_bytes) : "-",
             archive ? ratio(info.image_bytes, info.archive_bytes) : "-",
             has_size ? thousands(info.pages) : "-",
             has_header ? std::to_string(info.user_version) : "-"};
@@ -132,7 +143,7 @@ int run(const ListArguments &arguments, Output &output) {
     try {
         entries = entries_of(arguments.directory, arguments.all);
     } catch (const fs::filesystem_error &error) {
-        return output.fail(failure_of(error), {{"path", arguments.directory}});
+        return output.fail(failure_to("list", error.path1(), error.code()), {{"path", arguments.directory}});
     }
     if (entries.empty())
         output.remark("no backups in " + arguments.directory);

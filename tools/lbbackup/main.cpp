@@ -5,9 +5,14 @@
 #include "exit_code.hpp"
 #include "output.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <clocale>
 #include <cstdio>
 #include <exception>
+#include <system_error>
 #include <variant>
 
 namespace lbbackup {
@@ -18,6 +23,16 @@ const char *name(const RestoreArguments &) { return "restore"; }
 const char *name(const VerifyArguments &) { return "verify"; }
 const char *name(const InspectArguments &) { return "inspect"; }
 const char *name(const ListArguments &) { return "list"; }
+
+// A standard descriptor that is closed would be that of the next file that the tool opens, which would get the result.
+// Read-only: what is written there fails with EBADF, as to a closed one.
+void open_standard_descriptors() {
+    for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(descriptor, F_GETFD) >= 0) continue;
+        // The lowest that is free, which is this one.
+        if (::open("/dev/null", O_RDONLY) < 0) throw std::system_error(errno, std::generic_category(), "/dev/null");
+    }
+}
 
 int run_tool(int argc, char **argv) {
     const auto parsed = parse(argc, argv);
@@ -37,6 +52,7 @@ int run_tool(int argc, char **argv) {
 int main(int argc, char **argv) {
     std::setlocale(LC_CTYPE, "");  // which characters a terminal has; numbers stay as programs write them
     try {
+        lbbackup::open_standard_descriptors();
         return lbbackup::run_tool(argc, argv);
     } catch (const std::exception &defect) {
         std::fprintf(stderr, "lbbackup: %s\n", defect.what());

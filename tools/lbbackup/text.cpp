@@ -1,5 +1,6 @@
 #include "text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
@@ -55,6 +56,33 @@ struct Moment {
         milliseconds = static_cast<int>((unix_ns % 1'000'000'000 + 1'000'000'000) / 1'000'000);
     }
 };
+
+struct Character {
+    std::uint32_t code;
+    std::size_t length;  // 0 if it is no UTF-8
+};
+
+// The first character of a text that is not empty, as RFC 3629 has it: neither longer than needed nor a surrogate.
+Character first_character(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+    const std::uint32_t first = byte(0);
+    if (first < 0x80) return {first, 1};
+    const std::size_t length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    if (length == 0 || length > text.size()) return {0, 0};
+    std::uint32_t code = first & (0xffU >> (length + 1));
+    for (std::size_t i = 1; i < length; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) return {0, 0};
+        code = code << 6 | (byte(i) & 0x3f);
+    }
+    const bool too_long = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+    if (too_long || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return {0, 0};
+    return {code, length};
+}
+
+// The controls of bidirectional text, Unicode's annex 9: they show what comes after in another order.
+bool turns_direction(std::uint32_t code) {
+    return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
 
 }  // namespace
 
@@ -114,19 +142,26 @@ std::string local(std::int64_t unix_ns) {
     return calendar("%Y-%m-%d %H:%M:%S", time);
 }
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t length = first_character(text).length;
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
 std::string printable(std::string_view text) {
     std::string safe;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
-        if (byte < 0x20 || byte == 0x7f) {
-            safe += print("\\x%02x", byte);
-        } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {  // the control characters of ISO 8859-1, as UTF-8
-            safe += print("\\u%04x", next);
-            ++i;
-        } else {
-            safe += text[i];
-        }
+    while (!text.empty()) {
+        const auto [code, length] = first_character(text);
+        if (length == 0 || code < 0x20 || code == 0x7f)
+            safe += print("\\x%02x", static_cast<unsigned char>(text.front()));
+        else if ((code >= 0x80 && code < 0xa0) || turns_direction(code))
+            safe += print("\\u%04x", code);
+        else
+            safe += text.substr(0, length);
+        text.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return safe;
 }

@@ -20,7 +20,10 @@ std::string hex(const std::uint8_t *from, std::size_t count);
 std::string utc(std::int64_t unix_ns);    // 2026-01-02T03:04:05.678Z
 std::string local(std::int64_t unix_ns);  // 2026-01-02 04:04:05
 
-// A name or a message that may hold anything, for a terminal: what could move the cursor is escaped.
+bool is_utf8(std::string_view text);
+
+// A name or a message that may hold anything, for a terminal: what could move the cursor or turn the text round is
+// escaped, and what is no UTF-8.
 std::string printable(std::string_view text);
 
 // Columns on a terminal.

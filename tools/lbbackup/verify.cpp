@@ -78,6 +78,7 @@ int run(const VerifyArguments &arguments, Output &output) {
             output.tell(fields);
         } else {
             add_finding(fields, outcome.result);
+            fields["warnings"] = outcome.warnings;
             worst = worse(worst, output.fail(runner.failure_of(outcome, "cancelled; nothing was changed"), fields));
         }
         if (status == LB_STATUS_CANCELLED) break;
