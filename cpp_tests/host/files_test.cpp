@@ -338,6 +338,39 @@ TEST_F(Files, scheduled_backup_of_the_old_code_counts_for_its_period) {
     EXPECT_EQ(to_fs(again->file_path), old);
 }
 
+/// What a full disk left of the old code, in its own place or in that of the new backup.
+TEST_F(Files, scheduled_backup_is_taken_beside_a_damaged_one_and_refused_where_that_has_its_name) {
+    open(plain());
+    const auto sound = manager->create_scheduled_backup("yearly");
+    ASSERT_TRUE(sound) << told(sound);
+    const fs::path path = to_fs(sound->file_path), compressed = path.string() + ".zst";
+    const auto bytes = read_file(path);
+    const std::pair<std::string, std::string> damaged[] = {
+        {"", "is empty"},
+        {std::string(5000, 'x'), "is neither a database nor a compressed one"},
+        {bytes.substr(0, 50), "it ends within the database's header"},
+        {bytes.substr(0, bytes.size() / 2), "it is shorter than its database"},
+    };
+    for (const auto &[left, fault] : damaged) {
+        SCOPED_TRACE(fault);
+        write_file(path, left);
+        manager->set_retention_policy(plain());
+        expect_error(manager->create_scheduled_backup("yearly"), DatabaseErrorType::InvalidParameter,
+                     make_error_condition(boost::system::errc::file_exists), fault);
+        EXPECT_EQ(list_dir(backups).size(), 1U);
+        manager->set_retention_policy({});
+        for (int i = 0; i < 2; ++i) {
+            const auto taken = manager->create_scheduled_backup("yearly");
+            ASSERT_TRUE(taken) << told(taken);
+            EXPECT_EQ(to_fs(taken->file_path), compressed);
+        }
+        const auto verified = manager->verify_backup(compressed.string());
+        EXPECT_TRUE(verified && *verified);
+        EXPECT_EQ(read_file(path), left);
+        fs::remove(compressed);
+    }
+}
+
 TEST_F(Files, pattern_that_leads_out_of_the_directory_is_refused) {
     RetentionPolicy policy;
     policy.weekly_pattern = "../backup_weekly_%Y.db";

@@ -361,14 +361,24 @@ public:
         return info;
     }
 
-    /// The backup of this order's period, if there is one.
+    /// The backup of this order's period, if there is one. What is visibly damaged is none: a full disk has left partial
+    /// files of the game's old code. Throws where that cannot be told.
     std::optional<BackupInfo> existing(const Order &order) {
         for (const std::string &suffix : suffixes()) {
             const std::string name = order.stem + suffix;
             struct stat file {};
-            if (::stat((path_ / name).c_str(), &file) == 0 && S_ISREG(file.st_mode)) return describe(name, file);
+            if (::stat((path_ / name).c_str(), &file) != 0 || !S_ISREG(file.st_mode)) continue;
+            if (!visible_damage(path_ / name)) return describe(name, file);
         }
         return std::nullopt;
+    }
+
+    /// Why there is no backup of this order's period, although its name is taken.
+    DatabaseError taken(const Order &order) const {
+        const fs::path path = path_ / order.file_name();
+        return to_error(LB_STATUS_ALREADY_EXISTS,
+                        visible_damage(path).value_or(printable(path.native()) + " is no backup") +
+                            "; a new backup would have its name");
     }
 
     /// All backups, the newest first.
@@ -466,6 +476,21 @@ private:
     static bool same(const struct stat &a, const struct stat &b) noexcept {
         return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
                a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+    }
+
+    /// What is wrong with a file, as far as a few kilobytes of it tell; empty if nothing is.
+    static std::optional<std::string> visible_damage(const fs::path &path) {
+        try {
+            const lb::ArchiveInfo archive = lb::inspect(path);
+            if (archive.kind != lb::Kind::image || archive.image_bytes <= archive.archive_bytes) return std::nullopt;
+            return printable(path.native()) + " is damaged: it is shorter than its database";
+        } catch (const lb::Error &error) {
+            // Gone meanwhile is none, too.
+            if (error.code() == LB_STATUS_CORRUPT || error.code() == LB_STATUS_NOT_A_DATABASE ||
+                error.code() == LB_STATUS_NOT_FOUND)
+                return error.what();
+            throw;
+        }
     }
 
     static std::string type_of(const std::string &file_name) {
@@ -1033,19 +1058,26 @@ public:
     }
 
     /// The backup of this day, week, month or year, by the policy's pattern: the one that exists, or a new one.
+    ///
+    /// An existing file counts unless a few kilobytes of it tell that it is damaged: it is empty, cut off, or no backup at
+    /// all. Where the new backup would have the name of such a file, that is an error, which says so; the file stays.
+    /// Damage that is not found in this way verify_backup finds.
     DatabaseResult<BackupInfo> create_scheduled_backup(const std::string &backup_type) {
-        const auto order = engine_.directory().order_scheduled(source(), backup_type);
-        if (!order) return order.error();
-        const bool is_period = order->name == backup_detail::Order::Name::period;
-        if (is_period) {
-            if (auto existing = engine_.directory().existing(*order)) return *existing;
-        }
-        auto result = engine_.start(order, {}).get();
-        // Somebody else was faster.
-        if (is_period && !result && result.error().error_code() == LB_STATUS_ALREADY_EXISTS) {
-            if (auto existing = engine_.directory().existing(*order)) return *existing;
-        }
-        return result;
+        return backup_detail::attempt<BackupInfo>([&]() -> DatabaseResult<BackupInfo> {
+            const auto order = engine_.directory().order_scheduled(source(), backup_type);
+            if (!order) return order.error();
+            const bool is_period = order->name == backup_detail::Order::Name::period;
+            if (is_period) {
+                if (auto existing = engine_.directory().existing(*order)) return *existing;
+            }
+            auto result = engine_.start(order, {}).get();
+            if (is_period && !result && result.error().error_code() == LB_STATUS_ALREADY_EXISTS) {
+                // Somebody else was faster, unless the file in the way is none.
+                if (auto existing = engine_.directory().existing(*order)) return *existing;
+                return engine_.directory().taken(*order);
+            }
+            return result;
+        });
     }
 
     /// Changes the database to what the backup holds, in one transaction, while it is in use. Of a file that is damaged
