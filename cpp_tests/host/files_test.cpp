@@ -240,6 +240,40 @@ TEST_F(Files, list_sees_what_comes_goes_and_changes) {
     EXPECT_TRUE(list().empty());
 }
 
+TEST_F(Files, directory_that_cannot_be_read_is_an_error_and_one_that_is_not_there_is_empty) {
+    open();
+    take();
+    fs::rename(backups, data / "elsewhere");
+    EXPECT_TRUE(list().empty());
+    EXPECT_TRUE(manager->apply_retention_policy());
+    EXPECT_EQ(manager->get_storage_statistics()->at("total_backups"), 0U);
+    write_file(backups, "no directory");
+    const auto not_a_directory = make_error_condition(boost::system::errc::not_a_directory);
+    const auto told = "cannot read the backup directory \"" + backups.string() + '"';
+    expect_error(manager->list_backups(), DatabaseErrorType::InternalError, not_a_directory, told);
+    expect_error(manager->apply_retention_policy(), DatabaseErrorType::InternalError, not_a_directory, told);
+    expect_error(manager->get_storage_statistics(), DatabaseErrorType::InternalError, not_a_directory, told);
+}
+
+TEST_F(Files, directory_of_which_nothing_or_only_the_names_can_be_read_is_an_error) {
+    fs::permissions(dir.path(), fs::perms(0755));
+    isolated([&] {
+        open();
+        take();
+        // Of the owner, or of others if the owner is root.
+        for (const auto mode : {0311, 0444}) {
+            SCOPED_TRACE(mode);
+            fs::permissions(backups, fs::perms(mode));
+            become_nobody();
+            expect_error(manager->list_backups(), DatabaseErrorType::InternalError,
+                         make_error_condition(boost::system::errc::permission_denied),
+                         "cannot read the backup directory");
+            ASSERT_EQ(::seteuid(::getuid()), 0);
+        }
+    });
+    fs::permissions(backups, fs::perms(0755));
+}
+
 TEST_F(Files, list_is_the_same_for_many_threads_at_once) {
     open();
     for (int i = 0; i < 5; ++i) take();

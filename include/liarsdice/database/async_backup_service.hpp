@@ -144,7 +144,11 @@ inline DatabaseError to_error(lb_status status, const std::string &message) {
 }
 inline DatabaseError to_error(const lb::Error &error) { return to_error(error.status(), error.what()); }
 inline DatabaseError to_error(const std::exception &error) {
-    return DatabaseError(DatabaseErrorType::InternalError, error.what());
+    boost::system::error_code code;
+    // The only ones here are the operating system's.
+    if (const auto *system = dynamic_cast<const std::system_error *>(&error))
+        code.assign(system->code().value(), boost::system::system_category());
+    return DatabaseError(DatabaseErrorType::InternalError, error.what(), code);
 }
 inline DatabaseError deadlock() {
     return to_error(LB_STATUS_WOULD_DEADLOCK, "a callback of a backup must not wait for a backup");
@@ -381,7 +385,7 @@ public:
                             "; a new backup would have its name");
     }
 
-    /// All backups, the newest first.
+    /// All backups, the newest first; none where there is no such directory. Throws where it cannot be read.
     std::vector<BackupInfo> list(const fs::path &live) {
         std::vector<BackupInfo> out;
         struct stat source {};
@@ -392,16 +396,22 @@ public:
             const std::lock_guard lock(mutex_);
             listing = ++listings_;
         }
-        std::error_code none;
-        for (fs::directory_iterator entry(path_, none), end; !none && entry != end; entry.increment(none)) {
+        std::error_code ec;
+        for (fs::directory_iterator entry(path_, ec), end; !ec && entry != end; entry.increment(ec)) {
             const std::string name = entry->path().filename().native();
             const auto ends = [&](const std::string &suffix) { return name.ends_with(suffix); };
             if (name.front() == '.' || std::none_of(suffixes.begin(), suffixes.end(), ends)) continue;
             struct stat file {};
-            if (::stat(entry->path().c_str(), &file) != 0 || !S_ISREG(file.st_mode)) continue;
+            if (::stat(entry->path().c_str(), &file) != 0) {
+                // A link to nowhere is no backup; where the entry itself cannot be looked at, there may be one.
+                if (::lstat(entry->path().c_str(), &file) != 0) check_read({errno, std::system_category()});
+                continue;
+            }
+            if (!S_ISREG(file.st_mode)) continue;
             if (exists && file.st_dev == source.st_dev && file.st_ino == source.st_ino) continue;
             out.push_back(describe(name, file));
         }
+        check_read(ec);
         {
             const std::lock_guard lock(mutex_);
             std::erase_if(known_, [&](const auto &entry) { return entry.second.listing < listing; });
@@ -446,14 +456,15 @@ public:
             ++out[backup.backup_type + "_backups"];
             out["total_size_bytes"] += backup.file_size;
         }
-        std::error_code none;
+        std::error_code ec;
         constexpr auto options = fs::directory_options::skip_permission_denied;
-        for (fs::recursive_directory_iterator entry(path_, options, none), end; !none && entry != end;
-             entry.increment(none)) {
+        for (fs::recursive_directory_iterator entry(path_, options, ec), end; !ec && entry != end;
+             entry.increment(ec)) {
             std::error_code gone;
             const auto size = entry->is_regular_file(gone) ? entry->file_size(gone) : 0;
             if (!gone) out["directory_size_bytes"] += static_cast<std::size_t>(size);
         }
+        check_read(ec);
         return out;
     }
 
@@ -476,6 +487,12 @@ private:
     static bool same(const struct stat &a, const struct stat &b) noexcept {
         return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
                a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+    }
+
+    /// Throws unless the directory was read to its end, or is not there.
+    void check_read(const std::error_code &ec) const {
+        if (!ec || ec == std::errc::no_such_file_or_directory) return;
+        throw std::system_error(ec, "cannot read the backup directory " + printable(path_.native()));
     }
 
     /// What is wrong with a file, as far as a few kilobytes of it tell; empty if nothing is.
@@ -1092,7 +1109,8 @@ public:
     /// Takes some 30 microseconds for each file that is new, and one or two for those that are known. created_at is the
     /// begin of the backup where the file tells it (`.zst`), else its last change. checksum is the SHA-256 of the file
     /// where this object has taken the backup and it is unchanged, else empty: computing it means reading the whole
-    /// file. Whether a file is sound, verify_backup tells.
+    /// file. Whether a file is sound, verify_backup tells. There are none where the directory does not exist; one that
+    /// cannot be read is an error.
     DatabaseResult<std::vector<BackupInfo>> list_backups() {
         return backup_detail::attempt<std::vector<BackupInfo>>([&] { return engine_.directory().list(source()); });
     }
