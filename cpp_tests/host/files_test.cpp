@@ -58,7 +58,7 @@ TEST_F(Files, each_fault_of_a_name_is_told) {
         {"a\xed\xa0\x80", "is not UTF-8"},      // half of a pair
         {"a\xf4\x90\x80\x80", "is not UTF-8"},  // beyond Unicode
         {"a\xe2\x82", "is not UTF-8"},          // cut off
-        {std::string(241, 'x'), "is longer than 240 bytes"},
+        {std::string(232, 'x'), "is longer than 231 bytes"},
     };
     for (const auto &[name, fault] : faults) {
         expect_error(manager->create_backup(name), DatabaseErrorType::InvalidParameter,
@@ -72,12 +72,16 @@ TEST_F(Files, every_other_name_is_taken_as_it_is) {
     open();
     for (const std::string &name :
          {std::string("before patch 1.2"), std::string("r\xc3\xa4tsel \xf0\x9f\x8e\xb2"), std::string("$(x);'\"*?"),
-          std::string(240, 'x'), std::string("-rf"), std::string("a..b")})
+          std::string(231, 'x'), std::string("-rf"), std::string("a..b")})
         EXPECT_EQ(take(name).file_path.filename().string(), name + ".db.zst");
     manager->set_retention_policy(plain());
-    const auto longest = take(std::string(240, 'y'));
-    EXPECT_EQ(longest.file_path.filename().string(), std::string(240, 'y') + ".db");
+    const auto longest = take(std::string(231, 'y'));
+    EXPECT_EQ(longest.file_path.filename().string(), std::string(231, 'y') + ".db");
     EXPECT_EQ(integrity_check(to_fs(longest.file_path)), "ok");
+    const auto decompressed = manager->decompress_backup(longest.file_path);
+    ASSERT_TRUE(decompressed) << told(decompressed);
+    EXPECT_EQ(decompressed->filename().string(), std::string(231, 'y') + ".db.decompressed");
+    Db(to_fs(*decompressed)).exec("PRAGMA journal_mode = DELETE; UPDATE players SET rating = 0");
 }
 
 TEST_F(Files, name_that_is_taken_is_refused_and_the_file_stays) {

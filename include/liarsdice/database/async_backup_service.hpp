@@ -83,7 +83,7 @@
 ///   the same second has `_2` before the `.db`, also across processes. Where the policy says compress_backups, `.zst`
 ///   follows, and no plain copy is made on the way. Nothing is ever overwritten.
 ///
-///   A name is 1 to 240 bytes of UTF-8 without `/`, `\` and control characters, does not begin with a dot, and is not
+///   A name is 1 to 231 bytes of UTF-8 without `/`, `\` and control characters, does not begin with a dot, and is not
 ///   blank.
 
 namespace liarsdice::database {
@@ -197,14 +197,14 @@ inline std::size_t utf8_length(std::string_view text) noexcept {
     return overlong || surrogate || beyond ? 0 : length;
 }
 
-/// Leaves room for the longest that may follow: SQLite's and ours, `.db-journal` and `.db.decompressed`.
-constexpr std::size_t longest_name = 240;
+/// Leaves room for the longest that may follow, of 255 bytes in all: ours and then SQLite's, `.db.decompressed-journal`.
+constexpr std::size_t longest_name = 231;
 
 /// What is wrong with the name of a backup; null if nothing is.
 inline const char *fault_of(std::string_view name) noexcept {
     if (name.find_first_not_of(' ') == std::string_view::npos) return "is blank";
     if (name.front() == '.') return "begins with a dot";
-    if (name.size() > longest_name) return "is longer than 240 bytes";
+    if (name.size() > longest_name) return "is longer than 231 bytes";
     for (std::size_t i = 0, length = 0; i < name.size(); i += length) {
         const char c = name[i];
         length = utf8_length(name.substr(i));
@@ -1044,7 +1044,8 @@ private:
     backup_detail::Engine engine_;
 };
 
-/// BackupManager with every call on lb_backup, and asynchronous ones on top.
+/// BackupManager with its calls on lb_backup, and asynchronous ones on top; all but two: import_sql_dump and
+/// schedule_automatic_backups are BackupManager's own, and do what they did.
 ///
 /// The database is the one that DatabaseConfig names at the time of the call. Every function may be called from any
 /// thread at any time, constructing and destroying excepted. Synchronous calls keep their signatures and wait for the
