@@ -55,7 +55,8 @@
 /// CAVEATS, before anything else: those of lb_backup.h hold here as well. On top of them:
 ///
 /// - BackupManager has no virtual functions: call an AsyncBackupManager by its own name. Through a `BackupManager &`
-///   the old code runs, which copies the live file.
+///   the old code runs, which copies the live file. It also runs in import_sql_dump and schedule_automatic_backups,
+///   which are BackupManager's own.
 /// - Progress callbacks run on a thread of the library's, one at a time for all backups of the process: they must be
 ///   short, and must not wait for a backup. A synchronous call in one of them fails with InternalError. An exception in
 ///   one ends neither the program nor the backup.
