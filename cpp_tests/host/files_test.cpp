@@ -58,7 +58,7 @@ TEST_F(Files, each_fault_of_a_name_is_told) {
         {"a\xed\xa0\x80", "is not UTF-8"},      // half of a pair
         {"a\xf4\x90\x80\x80", "is not UTF-8"},  // beyond Unicode
         {"a\xe2\x82", "is not UTF-8"},          // cut off
-        {std::string(241, 'x'), "is longer than 240 bytes"},
+        {std::string(232, 'x'), "is longer than 231 bytes"},
     };
     for (const auto &[name, fault] : faults) {
         expect_error(manager->create_backup(name), DatabaseErrorType::InvalidParameter,
@@ -72,12 +72,16 @@ TEST_F(Files, every_other_name_is_taken_as_it_is) {
     open();
     for (const std::string &name :
          {std::string("before patch 1.2"), std::string("r\xc3\xa4tsel \xf0\x9f\x8e\xb2"), std::string("$(x);'\"*?"),
-          std::string(240, 'x'), std::string("-rf"), std::string("a..b")})
+          std::string(231, 'x'), std::string("-rf"), std::string("a..b")})
         EXPECT_EQ(take(name).file_path.filename().string(), name + ".db.zst");
     manager->set_retention_policy(plain());
-    const auto longest = take(std::string(240, 'y'));
-    EXPECT_EQ(longest.file_path.filename().string(), std::string(240, 'y') + ".db");
+    const auto longest = take(std::string(231, 'y'));
+    EXPECT_EQ(longest.file_path.filename().string(), std::string(231, 'y') + ".db");
     EXPECT_EQ(integrity_check(to_fs(longest.file_path)), "ok");
+    const auto decompressed = manager->decompress_backup(longest.file_path);
+    ASSERT_TRUE(decompressed) << told(decompressed);
+    EXPECT_EQ(decompressed->filename().string(), std::string(231, 'y') + ".db.decompressed");
+    Db(to_fs(*decompressed)).exec("PRAGMA journal_mode = DELETE; UPDATE players SET rating = 0");
 }
 
 TEST_F(Files, name_that_is_taken_is_refused_and_the_file_stays) {
@@ -240,6 +244,40 @@ TEST_F(Files, list_sees_what_comes_goes_and_changes) {
     EXPECT_TRUE(list().empty());
 }
 
+TEST_F(Files, directory_that_cannot_be_read_is_an_error_and_one_that_is_not_there_is_empty) {
+    open();
+    take();
+    fs::rename(backups, data / "elsewhere");
+    EXPECT_TRUE(list().empty());
+    EXPECT_TRUE(manager->apply_retention_policy());
+    EXPECT_EQ(manager->get_storage_statistics()->at("total_backups"), 0U);
+    write_file(backups, "no directory");
+    const auto not_a_directory = make_error_condition(boost::system::errc::not_a_directory);
+    const auto told = "cannot read the backup directory \"" + backups.string() + '"';
+    expect_error(manager->list_backups(), DatabaseErrorType::InternalError, not_a_directory, told);
+    expect_error(manager->apply_retention_policy(), DatabaseErrorType::InternalError, not_a_directory, told);
+    expect_error(manager->get_storage_statistics(), DatabaseErrorType::InternalError, not_a_directory, told);
+}
+
+TEST_F(Files, directory_of_which_nothing_or_only_the_names_can_be_read_is_an_error) {
+    fs::permissions(dir.path(), fs::perms(0755));
+    isolated([&] {
+        open();
+        take();
+        // Of the owner, or of others if the owner is root.
+        for (const auto mode : {0311, 0444}) {
+            SCOPED_TRACE(mode);
+            fs::permissions(backups, fs::perms(mode));
+            become_nobody();
+            expect_error(manager->list_backups(), DatabaseErrorType::InternalError,
+                         make_error_condition(boost::system::errc::permission_denied),
+                         "cannot read the backup directory");
+            ASSERT_EQ(::seteuid(::getuid()), 0);
+        }
+    });
+    fs::permissions(backups, fs::perms(0755));
+}
+
 TEST_F(Files, list_is_the_same_for_many_threads_at_once) {
     open();
     for (int i = 0; i < 5; ++i) take();
@@ -336,6 +374,39 @@ TEST_F(Files, scheduled_backup_of_the_old_code_counts_for_its_period) {
     const auto again = manager->create_scheduled_backup("yearly");
     ASSERT_TRUE(again);
     EXPECT_EQ(to_fs(again->file_path), old);
+}
+
+/// What a full disk left of the old code, in its own place or in that of the new backup.
+TEST_F(Files, scheduled_backup_is_taken_beside_a_damaged_one_and_refused_where_that_has_its_name) {
+    open(plain());
+    const auto sound = manager->create_scheduled_backup("yearly");
+    ASSERT_TRUE(sound) << told(sound);
+    const fs::path path = to_fs(sound->file_path), compressed = path.string() + ".zst";
+    const auto bytes = read_file(path);
+    const std::pair<std::string, std::string> damaged[] = {
+        {"", "is empty"},
+        {std::string(5000, 'x'), "is neither a database nor a compressed one"},
+        {bytes.substr(0, 50), "it ends within the database's header"},
+        {bytes.substr(0, bytes.size() / 2), "it is shorter than its database"},
+    };
+    for (const auto &[left, fault] : damaged) {
+        SCOPED_TRACE(fault);
+        write_file(path, left);
+        manager->set_retention_policy(plain());
+        expect_error(manager->create_scheduled_backup("yearly"), DatabaseErrorType::InvalidParameter,
+                     make_error_condition(boost::system::errc::file_exists), fault);
+        EXPECT_EQ(list_dir(backups).size(), 1U);
+        manager->set_retention_policy({});
+        for (int i = 0; i < 2; ++i) {
+            const auto taken = manager->create_scheduled_backup("yearly");
+            ASSERT_TRUE(taken) << told(taken);
+            EXPECT_EQ(to_fs(taken->file_path), compressed);
+        }
+        const auto verified = manager->verify_backup(compressed.string());
+        EXPECT_TRUE(verified && *verified);
+        EXPECT_EQ(read_file(path), left);
+        fs::remove(compressed);
+    }
 }
 
 TEST_F(Files, pattern_that_leads_out_of_the_directory_is_refused) {

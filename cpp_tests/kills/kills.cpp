@@ -414,12 +414,6 @@ private:
         expect_names(work_, {"game.db", "out"});
     }
 
-    /// Whether SQLite would roll such a journal back: https://sqlite.org/lockingv3.html#hot_journals
-    static bool is_hot(const fs::path &journal) {
-        const auto bytes = read_file(journal);
-        return !bytes.empty() && bytes[0] != 0;
-    }
-
     std::set<std::string> names_in_out() const {
         std::set<std::string> names{dest().filename(), kept().filename()};
         for (const auto &[name, bytes] : earlier_) names.insert(name);

@@ -3,6 +3,7 @@
 
 #include "isolated.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 using namespace lbtest;
@@ -26,6 +27,17 @@ std::int64_t now_ns() {
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+/// What is in the directory, but for a journal in which nothing counts: a copy of the whole empties its journal before it
+/// removes it, and SQLite takes it away when it next needs the name, which in WAL mode it does not.
+std::vector<std::string> names_that_count(const fs::path &directory) {
+    auto names = list_dir(directory);
+    const auto is_cold = [&](const fs::path &name) {
+        return name.extension() == ".db-journal" && !is_hot(directory / name);
+    };
+    names.erase(std::remove_if(names.begin(), names.end(), is_cold), names.end());
+    return names;
 }
 
 TEST_P(Killed, leaves_the_old_or_the_new_whole) {
@@ -87,7 +99,7 @@ TEST_P(Killed, leaves_the_old_or_the_new_whole) {
             ASSERT_EQ(in_child([&] { return restore_with_names(archive, dest).status; }), LB_STATUS_OK);
             EXPECT_EQ(content_hash(dest), archived);
             EXPECT_EQ(integrity_check(dest), "ok");
-            EXPECT_EQ(list_dir(out), std::vector<std::string>{"restored.db"});
+            EXPECT_EQ(names_that_count(out), std::vector<std::string>{"restored.db"});
         }
     }
     std::cout << old_ones << " found the old, " << new_ones << " the new" << std::endl;

@@ -482,6 +482,20 @@ TEST_F(RollbackDestination, hot_journal_is_rolled_back_first) {
     EXPECT_EQ(content_hash(kept), present) << "what was there is what the last commit left";
 }
 
+/// What a kill leaves of a restore onto another layout, just before its journal is removed. The name is SQLite's to take.
+TEST_F(Live, journal_in_which_nothing_counts_is_left_to_sqlite_and_harms_nobody) {
+    const fs::path journal = source.string() + "-journal";
+    write_file(journal, std::string(65536, '\0'));
+    expect_ok(restore(archive, source, replacing()));
+    EXPECT_TRUE(fs::exists(journal));
+    Db host(source);
+    expect_archived(host);
+    host.exec("PRAGMA journal_mode = DELETE; UPDATE players SET name = 'later' WHERE id = 1");
+    EXPECT_FALSE(fs::exists(journal));
+    EXPECT_EQ(host.text("SELECT name FROM players WHERE id = 1"), "later");
+    EXPECT_EQ(host.text("PRAGMA integrity_check"), "ok");
+}
+
 // ----------------------------------------------------------------------------------------------------- what is written
 
 class LargerLive : public Live {

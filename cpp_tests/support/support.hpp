@@ -102,6 +102,12 @@ inline std::vector<std::string> list_dir(const fs::path &directory) {
     return names;
 }
 
+/// Whether SQLite would roll such a journal back: https://sqlite.org/lockingv3.html#hot_journals
+inline bool is_hot(const fs::path &journal) {
+    const auto bytes = read_file(journal);
+    return !bytes.empty() && bytes[0] != 0;
+}
+
 // -------------------------------------------------------------------------------------------------- this process
 
 /// A descriptor, as a listing of its table shows it: its number, and what it is open to.

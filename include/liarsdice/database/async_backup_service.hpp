@@ -55,7 +55,8 @@
 /// CAVEATS, before anything else: those of lb_backup.h hold here as well. On top of them:
 ///
 /// - BackupManager has no virtual functions: call an AsyncBackupManager by its own name. Through a `BackupManager &`
-///   the old code runs, which copies the live file.
+///   the old code runs, which copies the live file. It also runs in import_sql_dump and schedule_automatic_backups,
+///   which are BackupManager's own.
 /// - Progress callbacks run on a thread of the library's, one at a time for all backups of the process: they must be
 ///   short, and must not wait for a backup. A synchronous call in one of them fails with InternalError. An exception in
 ///   one ends neither the program nor the backup.
@@ -83,7 +84,7 @@
 ///   the same second has `_2` before the `.db`, also across processes. Where the policy says compress_backups, `.zst`
 ///   follows, and no plain copy is made on the way. Nothing is ever overwritten.
 ///
-///   A name is 1 to 240 bytes of UTF-8 without `/`, `\` and control characters, does not begin with a dot, and is not
+///   A name is 1 to 231 bytes of UTF-8 without `/`, `\` and control characters, does not begin with a dot, and is not
 ///   blank.
 
 namespace liarsdice::database {
@@ -144,7 +145,11 @@ inline DatabaseError to_error(lb_status status, const std::string &message) {
 }
 inline DatabaseError to_error(const lb::Error &error) { return to_error(error.status(), error.what()); }
 inline DatabaseError to_error(const std::exception &error) {
-    return DatabaseError(DatabaseErrorType::InternalError, error.what());
+    boost::system::error_code code;
+    // The only ones here are the operating system's.
+    if (const auto *system = dynamic_cast<const std::system_error *>(&error))
+        code.assign(system->code().value(), boost::system::system_category());
+    return DatabaseError(DatabaseErrorType::InternalError, error.what(), code);
 }
 inline DatabaseError deadlock() {
     return to_error(LB_STATUS_WOULD_DEADLOCK, "a callback of a backup must not wait for a backup");
@@ -193,14 +198,14 @@ inline std::size_t utf8_length(std::string_view text) noexcept {
     return overlong || surrogate || beyond ? 0 : length;
 }
 
-/// Leaves room for the longest that may follow: SQLite's and ours, `.db-journal` and `.db.decompressed`.
-constexpr std::size_t longest_name = 240;
+/// Leaves room for the longest that may follow, of 255 bytes in all: ours and then SQLite's, `.db.decompressed-journal`.
+constexpr std::size_t longest_name = 231;
 
 /// What is wrong with the name of a backup; null if nothing is.
 inline const char *fault_of(std::string_view name) noexcept {
     if (name.find_first_not_of(' ') == std::string_view::npos) return "is blank";
     if (name.front() == '.') return "begins with a dot";
-    if (name.size() > longest_name) return "is longer than 240 bytes";
+    if (name.size() > longest_name) return "is longer than 231 bytes";
     for (std::size_t i = 0, length = 0; i < name.size(); i += length) {
         const char c = name[i];
         length = utf8_length(name.substr(i));
@@ -361,17 +366,27 @@ public:
         return info;
     }
 
-    /// The backup of this order's period, if there is one.
+    /// The backup of this order's period, if there is one. What is visibly damaged is none: a full disk has left partial
+    /// files of the game's old code. Throws where that cannot be told.
     std::optional<BackupInfo> existing(const Order &order) {
         for (const std::string &suffix : suffixes()) {
             const std::string name = order.stem + suffix;
             struct stat file {};
-            if (::stat((path_ / name).c_str(), &file) == 0 && S_ISREG(file.st_mode)) return describe(name, file);
+            if (::stat((path_ / name).c_str(), &file) != 0 || !S_ISREG(file.st_mode)) continue;
+            if (!visible_damage(path_ / name)) return describe(name, file);
         }
         return std::nullopt;
     }
 
-    /// All backups, the newest first.
+    /// Why there is no backup of this order's period, although its name is taken.
+    DatabaseError taken(const Order &order) const {
+        const fs::path path = path_ / order.file_name();
+        return to_error(LB_STATUS_ALREADY_EXISTS,
+                        visible_damage(path).value_or(printable(path.native()) + " is no backup") +
+                            "; a new backup would have its name");
+    }
+
+    /// All backups, the newest first; none where there is no such directory. Throws where it cannot be read.
     std::vector<BackupInfo> list(const fs::path &live) {
         std::vector<BackupInfo> out;
         struct stat source {};
@@ -382,16 +397,22 @@ public:
             const std::lock_guard lock(mutex_);
             listing = ++listings_;
         }
-        std::error_code none;
-        for (fs::directory_iterator entry(path_, none), end; !none && entry != end; entry.increment(none)) {
+        std::error_code ec;
+        for (fs::directory_iterator entry(path_, ec), end; !ec && entry != end; entry.increment(ec)) {
             const std::string name = entry->path().filename().native();
             const auto ends = [&](const std::string &suffix) { return name.ends_with(suffix); };
             if (name.front() == '.' || std::none_of(suffixes.begin(), suffixes.end(), ends)) continue;
             struct stat file {};
-            if (::stat(entry->path().c_str(), &file) != 0 || !S_ISREG(file.st_mode)) continue;
+            if (::stat(entry->path().c_str(), &file) != 0) {
+                // A link to nowhere is no backup; where the entry itself cannot be looked at, there may be one.
+                if (::lstat(entry->path().c_str(), &file) != 0) check_read({errno, std::system_category()});
+                continue;
+            }
+            if (!S_ISREG(file.st_mode)) continue;
             if (exists && file.st_dev == source.st_dev && file.st_ino == source.st_ino) continue;
             out.push_back(describe(name, file));
         }
+        check_read(ec);
         {
             const std::lock_guard lock(mutex_);
             std::erase_if(known_, [&](const auto &entry) { return entry.second.listing < listing; });
@@ -436,14 +457,15 @@ public:
             ++out[backup.backup_type + "_backups"];
             out["total_size_bytes"] += backup.file_size;
         }
-        std::error_code none;
+        std::error_code ec;
         constexpr auto options = fs::directory_options::skip_permission_denied;
-        for (fs::recursive_directory_iterator entry(path_, options, none), end; !none && entry != end;
-             entry.increment(none)) {
+        for (fs::recursive_directory_iterator entry(path_, options, ec), end; !ec && entry != end;
+             entry.increment(ec)) {
             std::error_code gone;
             const auto size = entry->is_regular_file(gone) ? entry->file_size(gone) : 0;
             if (!gone) out["directory_size_bytes"] += static_cast<std::size_t>(size);
         }
+        check_read(ec);
         return out;
     }
 
@@ -466,6 +488,27 @@ private:
     static bool same(const struct stat &a, const struct stat &b) noexcept {
         return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
                a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+    }
+
+    /// Throws unless the directory was read to its end, or is not there.
+    void check_read(const std::error_code &ec) const {
+        if (!ec || ec == std::errc::no_such_file_or_directory) return;
+        throw std::system_error(ec, "cannot read the backup directory " + printable(path_.native()));
+    }
+
+    /// What is wrong with a file, as far as a few kilobytes of it tell; empty if nothing is.
+    static std::optional<std::string> visible_damage(const fs::path &path) {
+        try {
+            const lb::ArchiveInfo archive = lb::inspect(path);
+            if (archive.kind != lb::Kind::image || archive.image_bytes <= archive.archive_bytes) return std::nullopt;
+            return printable(path.native()) + " is damaged: it is shorter than its database";
+        } catch (const lb::Error &error) {
+            // Gone meanwhile is none, too.
+            if (error.code() == LB_STATUS_CORRUPT || error.code() == LB_STATUS_NOT_A_DATABASE ||
+                error.code() == LB_STATUS_NOT_FOUND)
+                return error.what();
+            throw;
+        }
     }
 
     static std::string type_of(const std::string &file_name) {
@@ -1002,7 +1045,8 @@ private:
     backup_detail::Engine engine_;
 };
 
-/// BackupManager with every call on lb_backup, and asynchronous ones on top.
+/// BackupManager with its calls on lb_backup, and asynchronous ones on top; all but two: import_sql_dump and
+/// schedule_automatic_backups are BackupManager's own, and do what they did.
 ///
 /// The database is the one that DatabaseConfig names at the time of the call. Every function may be called from any
 /// thread at any time, constructing and destroying excepted. Synchronous calls keep their signatures and wait for the
@@ -1033,19 +1077,26 @@ public:
     }
 
     /// The backup of this day, week, month or year, by the policy's pattern: the one that exists, or a new one.
+    ///
+    /// An existing file counts unless a few kilobytes of it tell that it is damaged: it is empty, cut off, or no backup at
+    /// all. Where the new backup would have the name of such a file, that is an error, which says so; the file stays.
+    /// Damage that is not found in this way verify_backup finds.
     DatabaseResult<BackupInfo> create_scheduled_backup(const std::string &backup_type) {
-        const auto order = engine_.directory().order_scheduled(source(), backup_type);
-        if (!order) return order.error();
-        const bool is_period = order->name == backup_detail::Order::Name::period;
-        if (is_period) {
-            if (auto existing = engine_.directory().existing(*order)) return *existing;
-        }
-        auto result = engine_.start(order, {}).get();
-        // Somebody else was faster.
-        if (is_period && !result && result.error().error_code() == LB_STATUS_ALREADY_EXISTS) {
-            if (auto existing = engine_.directory().existing(*order)) return *existing;
-        }
-        return result;
+        return backup_detail::attempt<BackupInfo>([&]() -> DatabaseResult<BackupInfo> {
+            const auto order = engine_.directory().order_scheduled(source(), backup_type);
+            if (!order) return order.error();
+            const bool is_period = order->name == backup_detail::Order::Name::period;
+            if (is_period) {
+                if (auto existing = engine_.directory().existing(*order)) return *existing;
+            }
+            auto result = engine_.start(order, {}).get();
+            if (is_period && !result && result.error().error_code() == LB_STATUS_ALREADY_EXISTS) {
+                // Somebody else was faster, unless the file in the way is none.
+                if (auto existing = engine_.directory().existing(*order)) return *existing;
+                return engine_.directory().taken(*order);
+            }
+            return result;
+        });
     }
 
     /// Changes the database to what the backup holds, in one transaction, while it is in use. Of a file that is damaged
@@ -1060,7 +1111,8 @@ public:
     /// Takes some 30 microseconds for each file that is new, and one or two for those that are known. created_at is the
     /// begin of the backup where the file tells it (`.zst`), else its last change. checksum is the SHA-256 of the file
     /// where this object has taken the backup and it is unchanged, else empty: computing it means reading the whole
-    /// file. Whether a file is sound, verify_backup tells.
+    /// file. Whether a file is sound, verify_backup tells. There are none where the directory does not exist; one that
+    /// cannot be read is an error.
     DatabaseResult<std::vector<BackupInfo>> list_backups() {
         return backup_detail::attempt<std::vector<BackupInfo>>([&] { return engine_.directory().list(source()); });
     }
