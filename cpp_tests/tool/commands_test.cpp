@@ -119,6 +119,12 @@ TEST_F(Command, restore_onto_a_database_keeps_what_was_there) {
     EXPECT_EQ(content_hash(image_of(out / "previous.db.zst")), now);
 }
 
+TEST_F(Command, restore_to_a_new_database_has_nothing_to_keep) {
+    const auto archive = made("a.db.zst");
+    json({"restore", archive, dir / "new.db", "--replace", "--keep-previous", out / "previous.db"});
+    EXPECT_EQ(list_dir(out), Words{"a.db.zst"});
+}
+
 TEST_F(Command, restore_that_fails_after_it_kept_what_was_there_tells_where) {
     const auto archive = made("a.db.zst");
     Db(dir / "small.db").exec("PRAGMA journal_mode = WAL; CREATE TABLE t(x); INSERT INTO t VALUES('what was there')");

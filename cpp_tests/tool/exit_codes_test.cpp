@@ -207,7 +207,10 @@ TEST_F(ExitCode, of_several_is_that_of_the_worst) {
     for (const auto *command : {"verify", "inspect"}) {
         EXPECT_EQ(run_tool({command, good, good}).code, 0);
         EXPECT_EQ(run_tool({command, good, absent, good}).code, 5);
+        EXPECT_EQ(run_tool({command, good, "", good}).code, 2);
+        EXPECT_EQ(run_tool({command, "", absent}).code, 5);
     }
+    EXPECT_TRUE(contains(read_file(LB_TOOL_MANUAL), "130 and its like, 70, 1, 7, 4,\n5, 3, 6, 2.\n"));
     for (const auto &order : {Words{bad, absent, good}, Words{good, absent, bad}}) {
         auto arguments = order;
         arguments.insert(arguments.begin(), "verify");
