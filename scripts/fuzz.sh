@@ -39,7 +39,7 @@ fi
 TMPDIR=$(mktemp -d "$parent/lb_backup-fuzz.XXXXXX")
 export TMPDIR
 pids=()
-trap '[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null; rm -rf "$TMPDIR"' EXIT
+trap '[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true; rm -rf "$TMPDIR"' EXIT
 trap 'exit 1' INT TERM HUP
 
 # Threads that never end hold what they hold; the limit of memory finds what grows. Freed memory is kept for a while, to
