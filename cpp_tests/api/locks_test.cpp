@@ -156,6 +156,11 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ChangedSource, every_kind(), name_of_kind);
 class WalLimit : public CleanTest, public ::testing::WithParamInterface<const char *> {
 protected:
     DatabaseOptions database() const override { return sizable(); }
+    /// By twenty times 64 KiB and more.
+    static void grow_log(Db &host) {
+        for (int i = 0; i < 20; ++i)
+            host.exec("INSERT INTO moves(game, dice, bid) VALUES (1, randomblob(65536), 'five sixes')");
+    }
     const fs::path dest = out / GetParam();
 };
 
@@ -184,8 +189,7 @@ TEST_P(WalLimit, lets_a_backup_be_while_the_log_stays_below_it) {
         Db host(source);
         auto job = Job::start(source, dest, limited);
         ASSERT_TRUE(wait_until_half_way(job));
-        for (int i = 0; i < 20; ++i)
-            host.exec("INSERT INTO moves(game, dice, bid) VALUES (1, randomblob(65536), 'five sixes')");
+        grow_log(host);
         EXPECT_EQ(job.set_rate(0), LB_STATUS_OK);
         const auto outcome = job.join();
         expect_ok(outcome);
@@ -203,8 +207,7 @@ TEST_P(WalLimit, ends_a_backup_that_only_waits_for_its_rate) {
         Db host(source);
         auto job = Job::start(source, dest, limited);
         ASSERT_TRUE(wait_until_half_way(job));
-        for (int i = 0; i < 20; ++i)
-            host.exec("INSERT INTO moves(game, dice, bid) VALUES (1, randomblob(65536), 'five sixes')");
+        grow_log(host);
         expect_failed(job.join(), LB_STATUS_WAL_LIMIT, source.string());
         EXPECT_EQ(host.text("PRAGMA wal_checkpoint(TRUNCATE)"), "0") << "the log can be reset at once";
     }

@@ -75,6 +75,24 @@ protected:
         EXPECT_EQ(host.text("PRAGMA integrity_check"), "ok");
     }
 
+    /// `change` does something to the plain archive while a restore, which has looked at it, waits for the destination.
+    template <class Change> void expect_source_changed(std::uint32_t verify, Change change) {
+        make(live, Shape{}, GetParam(), "live");
+        Db host(live);
+        const auto before = content_hash(host);
+        host.exec("BEGIN IMMEDIATE");
+        auto patient = replacing();
+        patient.busy_timeout_ms = 600'000;
+        patient.verify = verify;
+        auto job = Job::start_restore(dir / "a.db", live, patient);
+        ASSERT_TRUE(wait_until([&] { return job.progress().retries > 0; }));
+        change();
+        host.close();
+        expect_failed(job.join(), LB_STATUS_SOURCE_CHANGED, (dir / "a.db").string());
+        EXPECT_EQ(content_hash(live), before);
+        EXPECT_EQ(Db(live).text("PRAGMA journal_mode"), GetParam() == std::string("WAL") ? "wal" : "delete");
+    }
+
     TempDir dir;
     const fs::path live = dir / "live.db";
     std::uint64_t archived = 0;
@@ -331,19 +349,9 @@ TEST_P(Layout, archive_that_is_changed_meanwhile_is_not_restored) {
     for (const auto &shape : {Shape{}, others().front()}) {
         SCOPED_TRACE(shape.told);
         archive(shape, "WAL");
-        make(live, Shape{}, GetParam(), "live");
-        Db host(live);
-        const auto before = content_hash(host);
-        host.exec("BEGIN IMMEDIATE");
-        auto patient = replacing();
-        patient.busy_timeout_ms = 600'000;
-        auto job = Job::start_restore(dir / "a.db", live, patient);
-        ASSERT_TRUE(wait_until([&] { return job.progress().retries > 0; }));
-        fs::copy_file(dir / "theirs.db", dir / "a.db", fs::copy_options::overwrite_existing);
-        host.close();
-        expect_failed(job.join(), LB_STATUS_SOURCE_CHANGED, (dir / "a.db").string());
-        EXPECT_EQ(content_hash(live), before);
-        EXPECT_EQ(Db(live).text("PRAGMA journal_mode"), GetParam() == std::string("WAL") ? "wal" : "delete");
+        expect_source_changed(LB_VERIFY_QUICK, [&] {
+            fs::copy_file(dir / "theirs.db", dir / "a.db", fs::copy_options::overwrite_existing);
+        });
     }
 }
 
@@ -353,20 +361,7 @@ TEST_P(Layout, file_that_gets_the_name_of_the_archive_meanwhile_is_not_restored)
         SCOPED_TRACE(verify);
         archive(others().front(), "WAL");
         make(dir / "next.db", others().front(), "WAL", "never verified");
-        make(live, Shape{}, GetParam(), "live");
-        Db host(live);
-        const auto before = content_hash(host);
-        host.exec("BEGIN IMMEDIATE");
-        auto patient = replacing();
-        patient.busy_timeout_ms = 600'000;
-        patient.verify = verify;
-        auto job = Job::start_restore(dir / "a.db", live, patient);
-        ASSERT_TRUE(wait_until([&] { return job.progress().retries > 0; }));
-        fs::rename(dir / "next.db", dir / "a.db");
-        host.close();
-        expect_failed(job.join(), LB_STATUS_SOURCE_CHANGED, (dir / "a.db").string());
-        EXPECT_EQ(content_hash(live), before);
-        EXPECT_EQ(Db(live).text("PRAGMA journal_mode"), GetParam() == std::string("WAL") ? "wal" : "delete");
+        expect_source_changed(verify, [&] { fs::rename(dir / "next.db", dir / "a.db"); });
     }
 }
 

@@ -285,16 +285,8 @@ private:
         ::malloc_trim(0);
         const auto statm = read_file("/proc/self/statm");
         const auto resident = std::stoll(statm.substr(statm.find(' ') + 1)) * ::sysconf(_SC_PAGESIZE) / 1024;
-        // A file may be closed a moment after its job: the counts are those that stay.
-        std::size_t all = 0;
-        int same = 0;
-        wait_until([&] {
-            const auto now = count_fds_everywhere();
-            same = now == all ? same + 1 : 0;
-            all = now;
-            return same >= 10;
-        });
-        const auto own = count_fds();
+        wait_until_closed(places_.backups.parent_path());  // what is never closed shows in the counts
+        const auto all = count_fds_everywhere(), own = count_fds();
         tell('m', resident, static_cast<std::int64_t>(own), static_cast<std::int64_t>(all - own));
     }
 

@@ -155,14 +155,19 @@ inline std::size_t count_threads() {
     return static_cast<std::size_t>(std::distance(fs::begin(tasks), fs::end(tasks)));
 }
 
+/// Waits until the library has nothing open below a directory: what its jobs had it may close a little after they have ended.
+/// False if it never does.
+inline bool wait_until_closed(const fs::path &directory) {
+    const auto real = fs::canonical(directory);  // as /proc has it
+    return wait_until([&] { return count_fds_everywhere(real) == count_fds(real); });
+}
+
 /// What this process uses while the library is idle, to be compared later. All that its jobs open is below one directory.
 class Footprint {
 public:
-    /// As it is once the library has closed what its jobs had open, which it may do a little after they have ended.
+    /// As it is once the library has closed what its jobs had open.
     explicit Footprint(const fs::path &directory) {
-        const auto real = fs::canonical(directory);  // as /proc has it
-        if (!wait_until([&] { return count_fds_everywhere(real) == count_fds(real); }))
-            fail("the library keeps descriptors open below " + directory.string());
+        if (!wait_until_closed(directory)) fail("the library keeps descriptors open below " + directory.string());
         host_fds_ = count_fds();
         all_fds_ = count_fds_everywhere();
         threads_ = count_threads();
