@@ -8,6 +8,7 @@ use crate::runtime::{Context, LogLevel, Operation};
 use crate::source::{self, Checks, Snapshot};
 use crate::temporary;
 use rustix::fs::{AtFlags, CWD, FileType, statat};
+use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -87,7 +88,7 @@ impl Operation for Request {
                 let message = format!("the destination {:?} exists already", self.dest);
                 return Err(Error::new(Status::AlreadyExists, message));
             }
-            Err(rustix::io::Errno::NAMETOOLONG) => {
+            Err(Errno::NAMETOOLONG) => {
                 return Err(Error::invalid(format!("dest_path is too long: {:?}", self.dest)));
             }
             _ => {}
@@ -142,12 +143,19 @@ pub fn check_not_own((path, name): (&Path, &str), (database, what): (&Path, &str
 
 /// A log or journal beside a plain image, which is to be `name`, would be replayed onto it by whoever opens it.
 pub fn check_no_sidecar(dest: &Path, encoding: Encoding, directory: impl AsFd, name: &OsStr) -> Result<()> {
+    if encoding != Encoding::Image {
+        return Ok(());
+    }
     for suffix in ["-wal", "-journal"] {
-        let present = statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW).is_ok();
-        if encoding == Encoding::Image && present {
-            let sidecar = with_suffix(dest.as_os_str(), suffix);
-            let message = format!("{sidecar:?} exists and would be replayed onto {dest:?}; remove it first");
-            return Err(Error::new(Status::AlreadyExists, message));
+        let sidecar = with_suffix(dest.as_os_str(), suffix);
+        match statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => {
+                let message = format!("{sidecar:?} exists and would be replayed onto {dest:?}; remove it first");
+                return Err(Error::new(Status::AlreadyExists, message));
+            }
+            // No file can have such a name.
+            Err(Errno::NOENT | Errno::NAMETOOLONG) => {}
+            Err(error) => return Err(Error::os("cannot look at", Path::new(&sidecar), error)),
         }
     }
     Ok(())
@@ -167,7 +175,7 @@ pub fn check_directory(directory: &Path) -> Result<()> {
     let stat = rustix::fs::stat(directory).map_err(failed)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => Ok(()),
-        _ => Err(failed(rustix::io::Errno::NOTDIR)),
+        _ => Err(failed(Errno::NOTDIR)),
     }
 }
 

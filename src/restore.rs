@@ -99,15 +99,23 @@ impl Request {
         Ok(())
     }
 
-    /// What a database that is gone has left beside its name: SQLite would replay it onto the new one.
+    /// What a database that is gone has left beside its name: SQLite would replay it onto the new one. A name too long for
+    /// them is too long for a database: SQLite could not write to it.
     fn check_leftovers(&self, directory: impl AsFd, name: &OsStr) -> Result<()> {
         for suffix in SIDECARS {
-            let present = statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW).is_ok();
-            if self.existing == Existing::Refuse && present {
-                let leftover = with_suffix(self.dest.as_os_str(), suffix);
-                let message =
-                    format!("{leftover:?} exists without its database and would be replayed onto the destination");
-                return Err(Error::new(Status::AlreadyExists, message));
+            let leftover = with_suffix(self.dest.as_os_str(), suffix);
+            match statat(&directory, with_suffix(name, suffix), AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) if self.existing == Existing::Refuse => {
+                    let message =
+                        format!("{leftover:?} exists without its database and would be replayed onto the destination");
+                    return Err(Error::new(Status::AlreadyExists, message));
+                }
+                Err(Errno::NAMETOOLONG) => {
+                    let message = format!("dest_path is too long for a database, which needs {leftover:?} beside it");
+                    return Err(Error::invalid(message));
+                }
+                Ok(_) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(Error::os("cannot look at", Path::new(&leftover), error)),
             }
         }
         Ok(())
@@ -115,8 +123,10 @@ impl Request {
 
     fn check_keep_previous(&self) -> Result<()> {
         let Some(path) = &self.keep_previous else { return Ok(()) };
-        if statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
-            return Err(Error::new(Status::AlreadyExists, format!("keep_previous {path:?} exists already")));
+        match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => return Err(Error::new(Status::AlreadyExists, format!("keep_previous {path:?} exists already"))),
+            Err(Errno::NAMETOOLONG) => return Err(Error::invalid(format!("keep_previous is too long: {path:?}"))),
+            Err(_) => {}
         }
         let (directory, _) = backup::dest_parts(path)?;
         backup::check_directory(directory)?;

@@ -477,6 +477,30 @@ TEST_F(NewFile, missing_archive_or_directory_is_named) {
     EXPECT_TRUE(list_dir(out).empty());
 }
 
+/// Its journal could have no name.
+TEST_F(NewFile, name_too_long_for_a_database_is_refused_by_the_start) {
+    const auto longest = out / std::string(255 - std::strlen("-journal"), 'n');
+    const auto longer = longest.string() + "n";
+    lb_job *job = nullptr;
+    for (const auto &wanted : {restore_options(), replacing()}) {
+        auto why = error();
+        EXPECT_EQ(lb_restore_start(archive.c_str(), longer.c_str(), &wanted, &job, &why), LB_STATUS_INVALID_ARGUMENT);
+        EXPECT_NE(std::string(why.message).find("dest_path is too long"), std::string::npos) << why.message;
+    }
+    expect_ok(restore(archive, longest));
+    expect_restored(longest);
+    fs::remove(longest);
+
+    make_database(dest, database());
+    const auto kept = (out / std::string(256, 'k')).string();
+    auto wanted = replacing();
+    wanted.keep_previous = kept.c_str();
+    auto why = error();
+    EXPECT_EQ(lb_restore_start(archive.c_str(), dest.c_str(), &wanted, &job, &why), LB_STATUS_INVALID_ARGUMENT);
+    EXPECT_NE(std::string(why.message).find("keep_previous is too long"), std::string::npos) << why.message;
+    EXPECT_EQ(job, nullptr);
+}
+
 TEST_F(NewFile, keep_previous_is_ignored_where_nothing_is_replaced) {
     auto wanted = replacing();
     const std::string kept = (out / "kept.db.zst").string();

@@ -72,6 +72,8 @@ def test_exit_codes_are_those_of_the_manual(database: Path, tmp_path: Path) -> N
     assert tool("verify", copy, tmp_path / "damaged.db.zst").returncode == 1
     assert tool("backup", database).returncode == 2
     assert tool("backup", database, tmp_path / "plain.db", "--level", "3").returncode == 2
+    for zero in (["--level", "0"], ["--wal-limit", "0"]):
+        assert tool("backup", database, tmp_path / "no.db.zst", *zero).returncode == 2
     locked = sqlite3.connect(tmp_path / "locked.db", isolation_level=None)
     locked.execute("CREATE TABLE t(x)")
     locked.execute("BEGIN EXCLUSIVE")

@@ -658,6 +658,13 @@ def _size(text: str) -> int:
     return int(float(match[1]) * 1024 ** (" kmgt".index(match[2].lower()) if match[2] else 0))
 
 
+def _size_but_0(text: str) -> int:
+    size = _size(text)
+    if size == 0:
+        raise argparse.ArgumentTypeError("0 is not one of its values; without it there is no limit")
+    return size
+
+
 def _time(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min)", text.strip(), re.IGNORECASE)
     if match is None:
@@ -715,7 +722,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("DEST", help="the backup to make, compressed if it ends in .zst; or its directory")
     one.add_argument("--replace", action="store_true", help="replace an existing DEST, once the new one is verified")
     one.add_argument("--format", choices=["image", "zstd"], help="plain or compressed, whatever DEST's name")
-    levels: Any = {"type": int, "choices": range(-7, 20), "metavar": "N"}
+    levels: Any = {"type": int, "choices": [level for level in range(-7, 20) if level != 0], "metavar": "N"}
     one.add_argument("--level", **levels, help="compression: -7 to 19; 3 unless told")
     one.add_argument("--reuse", metavar="ARCHIVE", help="take unchanged parts from this earlier backup")
     one.add_argument("--verify", **how, help="what is done before DEST appears")
@@ -724,7 +731,7 @@ def _parser() -> argparse.ArgumentParser:
     size: Any = {"type": _size, "metavar": "BYTES"}
     one.add_argument("--chunk-size", **size, help="bytes of a chunk, 64K to 8M; adapts unless told")
     one.add_argument("--busy-timeout", **lock)
-    one.add_argument("--wal-limit", **size, help="give up if SOURCE's -wal file grows by more")
+    one.add_argument("--wal-limit", type=_size_but_0, metavar="BYTES", help="give up if SOURCE's -wal file grows by more")
 
     one = command("restore", _restore, "make a database of a backup")
     one.add_argument("ARCHIVE", help="the backup: .db, .db.zst, or another tool's .zst or .gz")
