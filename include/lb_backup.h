@@ -117,8 +117,9 @@
 #define LB_EXISTING_REPLACE 1
 
 /**
- * `lb_backup_options::verify`: what was written is read back after the fsync and compared, by a BLAKE3 hash of every
- * piece, with what was to be written. Costs one sequential read of the archive, most of it from the page cache.
+ * `lb_backup_options::verify`: what was written is read back, once the disk was made to write it (sync_file_range(2)) and
+ * before the last fsync, and compared, by a BLAKE3 hash of every piece, with what was to be written. Costs one sequential
+ * read of the archive, most of it from the page cache.
  */
 #define LB_VERIFY_QUICK 0
 
@@ -468,8 +469,9 @@ typedef struct lb_progress {
  * but lb_backup_wait, lb_backup_join and lb_shutdown never wait in here: for an unfinished job they give
  * LB_STATUS_WOULD_DEADLOCK. A slow callback delays the callbacks of all other jobs, never the jobs. It must not
  * unwind (no C++ exception, no longjmp). Every signal is blocked in it but those that a thread raises by a fault of its own;
- * a process that is started in here inherits that, unless it is given a mask (posix_spawnattr_setsigmask(3)). Once exit(3)
- * has begun, no callback is begun any more.
+ * a process that is started in here inherits that, unless it is given a mask (posix_spawnattr_setsigmask(3)). No
+ * callback is begun any more once exit(3) has come to what was registered, or constructed, before the first job that had
+ * callbacks was started; what came later goes before (atexit(3)), and no callback may need it.
  */
 typedef void (*lb_progress_fn)(struct lb_job *job, const struct lb_progress *progress, void *user_data);
 
@@ -1029,7 +1031,9 @@ lb_status lb_restore_start(const char *archive_path,
                            struct lb_error *out_error);
 
 /**
- * Starts verifying a backup file of any kind that lb_restore_start reads. Changes nothing.
+ * Starts verifying a backup file of any kind that lb_restore_start reads. Its content stays as it is: only the journal of
+ * a transaction that a crash cut short, beside a plain database, is rolled back, as by any reader. A full verification
+ * of a compressed file makes a temporary file beside it, or in TMPDIR, and removes there what killed jobs have left.
  *
  * A file that fails is the outcome LB_STATUS_CORRUPT (or NOT_A_DATABASE, UNSUPPORTED); lb_result says which check it
  * failed, and where.

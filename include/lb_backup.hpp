@@ -62,7 +62,7 @@
 /// - Callbacks run on a thread of the library's, one at a time for all jobs of the process: they must be short. The first
 ///   may come before the start function has returned its lb::Job; lb::Progress::handle is there from the beginning. An
 ///   exception in one of them ends neither the program nor the job: it is kept in lb::Result::callback_exception.
-/// - Once exit(3) has begun, no callback is begun any more, and with that no future becomes ready.
+/// - During exit(3) no callback is begun any more, and with that no future becomes ready; see ::lb_progress_fn.
 /// - This header is compiled into your program; only lb_backup.h is a binary interface. Objects of namespace lb must
 ///   not cross between parts that were compiled against different versions of this header: they do not link.
 ///
@@ -1072,7 +1072,7 @@ inline Job start_restore(const std::filesystem::path &archive, const std::filesy
     return detail::call(ec, [&](lb_error &error) { return detail::start_restore(archive, dest, options, error); });
 }
 
-/// Starts verifying a backup file of any kind that start_restore reads; see lb_verify_start. Changes nothing.
+/// Starts verifying a backup file of any kind that start_restore reads; see lb_verify_start. Its content stays as it is.
 ///
 /// @param archive  The file.
 /// @param options  Empty fields have their defaults.

@@ -54,7 +54,10 @@ impl Operation for Request {
                 source::check_path(&self.dest, "dest_path")?;
                 self.check_keep_previous()?;
             }
-            Err(_) => self.check_leftovers(CWD, self.dest.as_os_str())?,
+            Err(_) => {
+                self.check_leftovers(CWD, self.dest.as_os_str())?;
+                source::check_path(&self.dest, "dest_path")?;
+            }
         }
         Ok(u64::try_from(archive.st_size).unwrap_or_default())
     }

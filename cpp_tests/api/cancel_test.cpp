@@ -146,7 +146,11 @@ TEST_F(CancelQueued, ends_at_once_though_the_running_job_does_not) {
     for (int i = 0; i < 50; ++i)
         waiting.push_back(Job::start(source, out / ("waiting" + std::to_string(i) + ".db"), counted));
     for (const auto &job : waiting) EXPECT_EQ(job.cancel(), LB_STATUS_OK);
-    for (auto &job : waiting) EXPECT_EQ(job.join().status, LB_STATUS_CANCELLED);
+    for (auto &job : waiting) {
+        const auto outcome = job.join();
+        EXPECT_EQ(outcome.status, LB_STATUS_CANCELLED);
+        EXPECT_GT(outcome.waiting_ns, 0U) << "in the queue";
+    }
     EXPECT_EQ(completions, 50);
     EXPECT_EQ(running.progress().state, LB_JOB_STATE_RUNNING);
     EXPECT_EQ(running.set_rate(0), LB_STATUS_OK);

@@ -362,6 +362,13 @@ TEST_F(Lifecycle, longest_file_name_fits_the_list) {
 
 // ------------------------------------------------------------------------------------------- configure and shutdown
 
+/// Of all threads of this process.
+std::chrono::nanoseconds processor_time() {
+    timespec time{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
 class Runtime : public ApiTest {
 protected:
     void SetUp() override {
@@ -391,6 +398,24 @@ TEST_F(Runtime, configure_is_for_before_the_first_job_and_for_after_shutdown) {
     EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
     EXPECT_EQ(lb_configure(&wanted, nullptr), LB_STATUS_OK);
     expect_ok(backup(source, out / "2.db.zst"));
+}
+
+TEST_F(Runtime, time_spent_compressing_is_of_processors_whatever_number_of_threads_share_them) {
+    auto wanted = config();
+    wanted.workers = 8 * std::max(std::thread::hardware_concurrency(), 1U);
+    wanted.priority = LB_PRIORITY_NORMAL;
+    ASSERT_EQ(lb_configure(&wanted, nullptr), LB_STATUS_OK);
+    remove_database(source);
+    make_database(source, sizable());
+    auto slow = options();
+    slow.compression_level = 12;
+    slow.chunk_size = 64 << 10;
+    const auto before = processor_time();
+    const auto outcome = backup(source, out / "1.db.zst", slow);
+    const auto used = processor_time() - before;
+    expect_ok(outcome);
+    EXPECT_GT(outcome.compressing_ns, 0U);
+    EXPECT_LE(std::chrono::nanoseconds(outcome.compressing_ns), used);
 }
 
 TEST_F(Runtime, shutdown_of_what_never_ran_is_fine) {

@@ -477,6 +477,20 @@ TEST_F(NewFile, missing_archive_or_directory_is_named) {
     EXPECT_TRUE(list_dir(out).empty());
 }
 
+TEST_F(NewFile, path_longer_than_sqlite_opens_is_refused_by_the_start) {
+    auto deep = out;
+    while (deep.native().size() < 500) deep /= std::string(100, 'd');
+    fs::create_directories(deep);
+    for (const auto &wanted : {restore_options(), replacing()}) {
+        lb_job *job = nullptr;
+        auto why = error();
+        EXPECT_EQ(lb_restore_start(archive.c_str(), (deep / "x.db").c_str(), &wanted, &job, &why),
+                  LB_STATUS_INVALID_ARGUMENT);
+        EXPECT_NE(std::string(why.message).find("dest_path is longer"), std::string::npos) << why.message;
+    }
+    EXPECT_TRUE(list_dir(deep).empty());
+}
+
 /// Its journal could have no name.
 TEST_F(NewFile, name_too_long_for_a_database_is_refused_by_the_start) {
     const auto longest = out / std::string(255 - std::strlen("-journal"), 'n');

@@ -386,7 +386,7 @@ fn decode_stream(
         Some(bytes) if offset < bytes => {
             Err(damaged(format!("it holds {offset} bytes of the {bytes} that its database header tells"), report))
         }
-        _ if offset % u64::from(header.page_size) != 0 => {
+        None if offset % u64::from(header.page_size) != 0 => {
             Err(damaged(format!("{offset} bytes are no whole pages"), report))
         }
         _ => Ok(()),

@@ -28,17 +28,25 @@ impl Index {
         let file_bytes = file.metadata().map_err(failed)?.len();
         let Some(table) = seek_table::read(file, path, file_bytes)? else { return Ok(None) };
         let Some((last, frames)) = table.entries.split_last() else { return Ok(None) };
+        if u64::from(last.compressed) < SKIPPABLE_HEADER {
+            return Ok(None);
+        }
+        // Not beyond the file: the table's entries add up to where it begins.
+        let last_start = table.start - u64::from(last.compressed);
+        let mut magic = [0; size_of::<u32>()];
+        file.read_exact_at(&mut magic, last_start).map_err(failed)?;
         // Others' tables end with a frame of content.
-        if last.decompressed != 0 || u64::from(last.compressed) < SKIPPABLE_HEADER {
+        if u32::from_le_bytes(magic) != MANIFEST_MAGIC {
             return Ok(None);
         }
         if u64::from(last.compressed) > MOST_BYTES {
             return Err(damaged(&format!("its manifest would take {} bytes", last.compressed)));
         }
-        // Not beyond the file: the table's entries add up to where it begins.
         let mut frame = zeros(last.compressed as usize)?;
-        file.read_exact_at(&mut frame, table.start - u64::from(last.compressed)).map_err(failed)?;
-        let Some(content) = seek_table::content_of(MANIFEST_MAGIC, &frame) else { return Ok(None) };
+        file.read_exact_at(&mut frame, last_start).map_err(failed)?;
+        let content = seek_table::content_of(MANIFEST_MAGIC, &frame)
+            .filter(|_| last.decompressed == 0)
+            .ok_or_else(|| damaged("its manifest and its seek table differ in how long it is"))?;
         let manifest = Manifest::decode(content, path)?;
         let starts = starts_of(&manifest, frames).ok_or_else(|| damaged("its seek table and its manifest differ"))?;
         if let Some(index) = first_overlong(&manifest) {
@@ -85,6 +93,7 @@ mod tests {
     fn a_manifest_larger_than_any_is_damage() {
         let file = tempfile::tempfile().unwrap();
         let compressed = MOST_BYTES as u32 + 1;
+        file.write_all_at(&MANIFEST_MAGIC.to_le_bytes(), 0).unwrap();
         let table = seek_table::encode(&[Entry { compressed, decompressed: 0 }]).unwrap();
         file.write_all_at(&table, compressed.into()).unwrap();
         let error = Index::read(&file, Path::new("a.zst")).err().unwrap();

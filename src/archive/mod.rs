@@ -29,13 +29,14 @@ pub use plain::Plain;
 pub use settle::{ReadBack, verify_work};
 
 use crate::error::{Error, Result};
-use crate::job::{Report, Stopwatch};
+use crate::job::Report;
 use crate::runtime::{Context, LogLevel};
 use buffer::{Buffer, Buffers};
 use frame::Compressors;
 use manifest::{ArchiveId, Chunk, MANIFEST_MAGIC};
 use parent::Found;
 use reader::Reader;
+use rustix::time::{ClockId, clock_gettime};
 use seek_table::Entry;
 use std::path::Path;
 use std::sync::Arc;
@@ -284,9 +285,9 @@ impl Workshop {
         };
         let mut compressing = Duration::ZERO;
         let mut compress = || {
-            let mut clock = Stopwatch::start();
+            let before = processor_time();
             let frame = compressors.compress(&chunk, &self.buffers);
-            clock.lap(&mut compressing);
+            compressing += processor_time().saturating_sub(before);
             frame
         };
         let (data, origin) = match found {
@@ -299,4 +300,10 @@ impl Workshop {
         let chunk = Some(Chunk { content, frame, frame_bytes: data.len() as u32 });
         Ok(Encoded { data, image_bytes, hash: self.hash.then_some(frame), chunk, origin, compressing })
     }
+}
+
+/// What this thread has had of a processor: with more threads than processors, less than the time that went by.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }

@@ -20,7 +20,8 @@ unsafe impl Send for UserData {}
 // SAFETY: as above.
 unsafe impl Sync for UserData {}
 
-/// Once exit(3) has begun, the host's static objects are being destroyed under its callbacks: no new one is begun.
+/// Once exit(3) has come to what is older than the first observer, the host's static objects are being destroyed under its
+/// callbacks: no new one is begun.
 static EXITING: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn on_exit() {

@@ -35,8 +35,9 @@ pub const LB_EXISTING_REFUSE: u32 = 0;
 /// `lb_backup_options::existing`: an existing regular file is replaced in one step, and only by a verified one.
 pub const LB_EXISTING_REPLACE: u32 = 1;
 
-/// `lb_backup_options::verify`: what was written is read back after the fsync and compared, by a BLAKE3 hash of every
-/// piece, with what was to be written. Costs one sequential read of the archive, most of it from the page cache.
+/// `lb_backup_options::verify`: what was written is read back, once the disk was made to write it (sync_file_range(2)) and
+/// before the last fsync, and compared, by a BLAKE3 hash of every piece, with what was to be written. Costs one sequential
+/// read of the archive, most of it from the page cache.
 pub const LB_VERIFY_QUICK: u32 = 0;
 /// `lb_backup_options::verify`: quick, but from the disk and not from the page cache, then SQLite's
 /// `integrity_check` on the image. Costs a full scan of every table
@@ -212,8 +213,9 @@ pub struct lb_result {
 /// but lb_backup_wait, lb_backup_join and lb_shutdown never wait in here: for an unfinished job they give
 /// LB_STATUS_WOULD_DEADLOCK. A slow callback delays the callbacks of all other jobs, never the jobs. It must not
 /// unwind (no C++ exception, no longjmp). Every signal is blocked in it but those that a thread raises by a fault of its own;
-/// a process that is started in here inherits that, unless it is given a mask (posix_spawnattr_setsigmask(3)). Once exit(3)
-/// has begun, no callback is begun any more.
+/// a process that is started in here inherits that, unless it is given a mask (posix_spawnattr_setsigmask(3)). No
+/// callback is begun any more once exit(3) has come to what was registered, or constructed, before the first job that had
+/// callbacks was started; what came later goes before (atexit(3)), and no callback may need it.
 #[allow(non_camel_case_types)]
 pub type lb_progress_fn =
     Option<unsafe extern "C" fn(job: *mut lb_job, progress: *const lb_progress, user_data: *mut c_void)>;

@@ -223,7 +223,7 @@ pub fn cancel(job: &Arc<Job>) {
         State::Running(runtime) | State::ShuttingDown(runtime) => Arc::clone(runtime),
     };
     if let Some(entry) = runtime.shared.queue.remove(job) {
-        runtime.shared.end(entry.job, entry.observer, Err(Error::cancelled()), Report::default());
+        runtime.shared.end_unbegun(entry);
     }
 }
 
@@ -308,11 +308,17 @@ impl Shared {
         }
     }
 
+    /// The same, of a job that was cancelled in the queue.
+    fn end_unbegun(&self, entry: Entry) {
+        let report = Report { waiting: entry.job.accepted().0.elapsed(), ..Report::default() };
+        self.end(entry.job, entry.observer, Err(Error::cancelled()), report);
+    }
+
     /// Accepts nothing more and cancels everything.
     fn close(&self) {
         for entry in self.queue.close() {
             entry.job.control.cancel();
-            self.end(entry.job, entry.observer, Err(Error::cancelled()), Report::default());
+            self.end_unbegun(entry);
         }
     }
 }

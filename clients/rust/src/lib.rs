@@ -537,7 +537,7 @@ impl Library {
         }
     }
 
-    /// Verifies a backup file of any kind. Changes nothing.
+    /// Verifies a backup file of any kind, whose content stays as it is.
     pub fn verify(&self, archive: impl AsRef<Path>) -> Verify {
         Verify {
             api: self.api,

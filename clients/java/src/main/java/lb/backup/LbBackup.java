@@ -87,7 +87,7 @@ public final class LbBackup {
     }
 
     /**
-     * Starts verifying a backup of any kind, and returns at once. Changes nothing. A damaged one is CORRUPT (or
+     * Starts verifying a backup of any kind, and returns at once. Its content stays as it is. A damaged one is CORRUPT (or
      * NOT_A_DATABASE, UNSUPPORTED); {@link LbException#result} says which check it failed, and where.
      */
     public static Job startVerify(Path archive, VerifyOptions options) throws LbException {
