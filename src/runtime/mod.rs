@@ -150,7 +150,7 @@ static GLOBAL: Mutex<Global> = Mutex::new(Global { config: None, state: State::I
 pub fn configure(config: Config) -> Result<()> {
     let mut global = GLOBAL.lock();
     match global.state {
-        State::Idle if global.failed.iter().any(|runtime| runtime.is_telling()) => {
+        State::Idle if global.failed.iter().any(|runtime| runtime.shared.callbacks.is_logging()) => {
             let message =
                 "lb_configure: the log function is still told of a start that failed; lb_shutdown waits until it was";
             return Err(Error::new(Status::Busy, message));
@@ -362,11 +362,6 @@ impl Runtime {
         // Without this end of the channel the root gives up.
         let started = runtime.greet_root(proof, &to_root, &from_root);
         Ok((runtime, started))
-    }
-
-    /// True if the host's log function may still be called.
-    fn is_telling(&self) -> bool {
-        self.shared.config.log.is_some() && !self.shared.host_side_gone.is_set()
     }
 
     /// True if nothing of it goes on but the threads' own exit.
