@@ -149,11 +149,37 @@ static void that_fails_without_a_line_lets_configure(const char *directory) {
     CHECK(!atomic_load(&is_logging));
 }
 
+/* Of a start that failed there is as much to shut down as of one that did not. */
+static void that_fails_is_shut_down_before_another(const char *directory) {
+    host_path source = path_in(directory, "game.db"), destination = path_in(directory, "new.db");
+    sqlite3 *db = host_create(source.s, "WAL", 10);
+    lb_config config = {0};
+    lb_job *job = NULL;
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+    config.struct_size = sizeof config;
+    config.on_log = on_held_log;
+    CHECK_STATUS(lb_configure(&config, NULL), LB_STATUS_OK);
+    atomic_store(&armed, true);
+    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_OUT_OF_MEMORY);
+    CHECK_STATUS(lb_shutdown(0), LB_STATUS_TIMED_OUT);
+    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_SHUT_DOWN);
+    CHECK(job == NULL && !exists(destination.s));
+    CHECK_STATUS(lb_configure(NULL, NULL), LB_STATUS_BUSY);
+    CHECK_STATUS(lb_shutdown(0), LB_STATUS_TIMED_OUT);
+    atomic_store(&may_return, true);
+    CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK);
+    CHECK_STATUS(lb_configure(NULL, NULL), LB_STATUS_OK);
+    JOIN(start_backup(source.s, destination.s, NULL), LB_STATUS_OK);
+    CHECK(is_sound_copy(destination.s, 10));
+    CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK);
+}
+
 int main(int argc, char **argv) {
     static const scenario table[] = {
         {"that-fails-does-not-wait-for-the-log-function", that_fails_does_not_wait_for_the_log_function},
         {"that-fails-is-told-before-anything-else", that_fails_is_told_before_anything_else},
         {"that-fails-without-a-line-lets-configure", that_fails_without_a_line_lets_configure},
+        {"that-fails-is-shut-down-before-another", that_fails_is_shut_down_before_another},
     };
     return run_named_scenario(argc > 1 ? argv[1] : "", table, sizeof table / sizeof *table);
 }
