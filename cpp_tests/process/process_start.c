@@ -1,5 +1,5 @@
 /*
- * A start that fails: the system refuses the library a priority, which it logs, and then a thread.
+ * A start that fails: the system refuses the library a priority, which it logs, and then a thread; or the thread alone.
  *
  *   process_start SCENARIO
  *
@@ -12,9 +12,14 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
-enum { REFUSED_THREAD = 5 }; /* one of the pool: the callback thread, the root and others are there */
+enum {
+    CALLBACK_THREAD = 1,
+    REFUSED_THREAD = 5 /* one of the pool: the callback thread, the root and others are there */
+};
 
 static atomic_bool armed, is_logging, may_return;
+/* The callback thread does not begin before it may return, and nothing is logged. */
+static atomic_bool holds_thread;
 static atomic_int threads;
 static atomic_int asked_in_log = -1;
 
@@ -24,11 +29,28 @@ int setpriority(__priority_which_t which, id_t who, int priority) {
     return -1;
 }
 
+static struct {
+    void *(*body)(void *);
+    void *argument;
+} held;
+
+static void *held_body(void *nothing) {
+    (void)nothing;
+    WAIT_FOR(atomic_load(&may_return));
+    return held.body(held.argument);
+}
+
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument) {
     int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
-    if (atomic_load(&armed) && atomic_fetch_add(&threads, 1) + 1 == REFUSED_THREAD) {
-        WAIT_FOR(atomic_load(&is_logging));
+    int number = atomic_load(&armed) ? atomic_fetch_add(&threads, 1) + 1 : 0;
+    if (number == CALLBACK_THREAD && atomic_load(&holds_thread)) {
+        held.body = body;
+        held.argument = argument;
+        return real(thread, attributes, held_body, NULL);
+    }
+    if (number == REFUSED_THREAD) {
+        WAIT_FOR(atomic_load(&is_logging) || atomic_load(&holds_thread));
         return EAGAIN;
     }
     return real(thread, attributes, body, argument);
@@ -107,10 +129,57 @@ static void that_fails_is_told_before_anything_else(const char *directory) {
     CHECK_STATUS(lb_configure(NULL, NULL), LB_STATUS_OK);
 }
 
+/* A log function that is not called, and will not be, is in nobody's way: however long its thread takes to end. */
+static void that_fails_without_a_line_lets_configure(const char *directory) {
+    host_path source = path_in(directory, "game.db"), destination = path_in(directory, "new.db");
+    sqlite3 *db = host_create(source.s, "WAL", 10);
+    lb_config config = {0};
+    lb_job *job = NULL;
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+    config.struct_size = sizeof config;
+    config.priority = LB_PRIORITY_NORMAL;
+    config.on_log = on_held_log;
+    CHECK_STATUS(lb_configure(&config, NULL), LB_STATUS_OK);
+    atomic_store(&holds_thread, true);
+    atomic_store(&armed, true);
+    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_OUT_OF_MEMORY);
+    CHECK_STATUS(lb_configure(NULL, NULL), LB_STATUS_OK);
+    atomic_store(&may_return, true);
+    CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK);
+    CHECK(!atomic_load(&is_logging));
+}
+
+/* Of a start that failed there is as much to shut down as of one that did not. */
+static void that_fails_is_shut_down_before_another(const char *directory) {
+    host_path source = path_in(directory, "game.db"), destination = path_in(directory, "new.db");
+    sqlite3 *db = host_create(source.s, "WAL", 10);
+    lb_config config = {0};
+    lb_job *job = NULL;
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+    config.struct_size = sizeof config;
+    config.on_log = on_held_log;
+    CHECK_STATUS(lb_configure(&config, NULL), LB_STATUS_OK);
+    atomic_store(&armed, true);
+    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_OUT_OF_MEMORY);
+    CHECK_STATUS(lb_shutdown(0), LB_STATUS_TIMED_OUT);
+    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_SHUT_DOWN);
+    CHECK(job == NULL && !exists(destination.s));
+    CHECK_STATUS(lb_configure(NULL, NULL), LB_STATUS_BUSY);
+    CHECK_STATUS(lb_shutdown(0), LB_STATUS_TIMED_OUT);
+    atomic_store(&may_return, true);
+    CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK);
+    CHECK_STATUS(lb_configure(NULL, NULL), LB_STATUS_OK);
+    JOIN(start_backup(source.s, destination.s, NULL), LB_STATUS_OK);
+    CHECK(is_sound_copy(destination.s, 10));
+    CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK);
+}
+
 int main(int argc, char **argv) {
     static const scenario table[] = {
         {"that-fails-does-not-wait-for-the-log-function", that_fails_does_not_wait_for_the_log_function},
         {"that-fails-is-told-before-anything-else", that_fails_is_told_before_anything_else},
+        {"that-fails-without-a-line-lets-configure", that_fails_without_a_line_lets_configure},
+        {"that-fails-is-shut-down-before-another", that_fails_is_shut_down_before_another},
     };
     return run_named_scenario(argc > 1 ? argv[1] : "", table, sizeof table / sizeof *table);
 }

@@ -74,6 +74,7 @@ mod holds {
         every_waiter_is_woken_with_the_outcome;
         a_job_that_is_taken_cancelled_and_shut_down_ends_once;
         a_job_that_is_cancelled_during_a_shutdown_is_told;
+        a_log_function_that_is_not_told_any_more_has_returned_for_good;
         a_job_is_joined_or_released_never_both;
         progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
         a_late_look_at_an_earlier_job_does_not_end_a_later_one with 1;
@@ -106,6 +107,7 @@ mod fails {
         cancel_wakes_nobody: a_cancel_ends_every_wait;
         finish_wakes_one: every_waiter_is_woken_with_the_outcome;
         callbacks_go_when_told_to: a_job_that_is_cancelled_during_a_shutdown_is_told;
+        log_looks_at_the_lines_alone: a_log_function_that_is_not_told_any_more_has_returned_for_good;
         reset_without_fence: progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
         look_without_fence: progress_of_a_later_job_is_never_seen_through_an_earlier_handle with 1;
         every_job_ends_alike: a_late_look_at_an_earlier_job_does_not_end_a_later_one with 1;

@@ -6,7 +6,7 @@ use super::handles::Table;
 use super::types::lb_job;
 use crate::error::{Error, Result};
 use crate::job::{Control, Job, JobState, Outcome, Progress, ProgressSnapshot, Report};
-use crate::runtime::callbacks::{Callbacks, Observer};
+use crate::runtime::callbacks::{Callbacks, LogLevel, Observer};
 use crate::runtime::queue::{Entry, Queue};
 use crate::watched::{Arc, AtomicUsize, Ordering};
 use loom::thread;
@@ -114,6 +114,29 @@ pub fn a_job_that_is_cancelled_during_a_shutdown_is_told() {
     assert!(job.wait(None).is_some());
     callback_thread.join().unwrap();
     canceller.join().unwrap();
+}
+
+/// `lb_configure` after a start that has failed: once nothing is to be told, the log function's data may be freed.
+pub fn a_log_function_that_is_not_told_any_more_has_returned_for_good() {
+    let told = std::sync::Arc::new(AtomicUsize::new(0));
+    let sink = {
+        let told = told.clone();
+        move |_: LogLevel, _: &str| {
+            told.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let callbacks = Arc::new(Callbacks::new(Some(std::sync::Arc::new(sink))));
+    let callback_thread = {
+        let callbacks = Arc::clone(&callbacks);
+        thread::spawn(move || callbacks.run())
+    };
+    callbacks.log(LogLevel::Warning, "a line".into());
+    callbacks.close();
+    if !callbacks.is_logging() {
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+    }
+    callback_thread.join().unwrap();
+    assert!(!callbacks.is_logging());
 }
 
 /// `lb_backup_join` of one thread, `lb_backup_release` of another, and the job's end.

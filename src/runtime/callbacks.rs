@@ -47,6 +47,8 @@ struct State {
     watched: Vec<Watch>,
     ended: VecDeque<(Arc<Job>, Arc<dyn Observer>)>,
     log: VecDeque<(LogLevel, String)>,
+    /// The sink is being called.
+    logging: bool,
     closed: bool,
 }
 
@@ -120,6 +122,12 @@ impl Callbacks {
         }
     }
 
+    /// True if the sink is being called, or lines wait for it. Else it is not called before the next [`Callbacks::log`].
+    pub fn is_logging(&self) -> bool {
+        let state = self.state.lock();
+        state.logging || !state.log.is_empty()
+    }
+
     /// Lets the thread go once nothing is left to tell, and nothing to come.
     pub fn close(&self) {
         self.state.lock().closed = true;
@@ -136,11 +144,13 @@ impl Callbacks {
                 tell_end(&job, &*observer);
                 state = self.state.lock();
             } else if let Some((level, message)) = state.log.pop_front() {
+                state.logging = true;
                 drop(state);
                 if let Some(sink) = &self.log_sink {
                     sink(level, &message);
                 }
                 state = self.state.lock();
+                state.logging = false;
             } else if let Some((job, observer)) = take_due(&mut state.watched) {
                 drop(state);
                 let look = job.progress.look();

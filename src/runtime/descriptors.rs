@@ -5,7 +5,7 @@
 //! (os_unix.c, "Posix Advisory Locking" and findReusableFd).
 
 use crate::error::{Error, Result, Status};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, Stat, fcntl_getfl, fstat, openat, seek, statat};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -18,14 +18,35 @@ use std::path::Path;
 /// Device and inode.
 type Identity = (u64, u64);
 
-/// Files with connections to them.
-static CONNECTED: Mutex<BTreeMap<Identity, Connected>> = Mutex::new(BTreeMap::new());
+type Files = BTreeMap<Identity, Connected>;
 
+/// Files with connections to them, or that are just being closed.
+static CONNECTED: Mutex<Files> = Mutex::new(BTreeMap::new());
+/// A file has been closed.
+static CLOSED: Condvar = Condvar::new();
+
+/// Either has connections or is being closed, never both.
 #[derive(Default)]
 struct Connected {
     connections: usize,
     /// What is to be closed after the last of them.
     waiting: Vec<File>,
+    /// Threads that are closing descriptors of it.
+    closing: usize,
+}
+
+/// Drops descriptors of a file without connections. Nobody connects to it before they are closed; of all other files
+/// anything can be done meanwhile: with its last descriptor a file without a name is freed, and a large one takes long.
+fn close<T>(connected: &mut MutexGuard<'_, Files>, identity: Identity, descriptors: T) {
+    connected.entry(identity).or_default().closing += 1;
+    MutexGuard::unlocked(connected, || drop(descriptors));
+    if let Some(file) = connected.get_mut(&identity) {
+        file.closing -= 1;
+        if file.closing == 0 {
+            connected.remove(&identity);
+            CLOSED.notify_all();
+        }
+    }
 }
 
 /// Stands for a connection of SQLite's to a file: made before it is opened, dropped after it is closed.
@@ -35,7 +56,11 @@ impl Connection {
     /// To the file that `stat` tells of.
     pub fn to(stat: &Stat) -> Connection {
         let identity = (stat.st_dev, stat.st_ino);
-        CONNECTED.lock().entry(identity).or_default().connections += 1;
+        let mut connected = CONNECTED.lock();
+        while connected.get(&identity).is_some_and(|file| file.closing > 0) {
+            CLOSED.wait(&mut connected);
+        }
+        connected.entry(identity).or_default().connections += 1;
         Connection(identity)
     }
 }
@@ -46,8 +71,8 @@ impl Drop for Connection {
         if let Some(file) = connected.get_mut(&self.0) {
             file.connections -= 1;
             if file.connections == 0 {
-                // Closes what waited, before anybody can connect again.
-                connected.remove(&self.0);
+                let waiting = std::mem::take(&mut file.waiting);
+                close(&mut connected, self.0, waiting);
             }
         }
     }
@@ -135,12 +160,11 @@ impl Deref for GuardedFile {
 
 impl Drop for GuardedFile {
     fn drop(&mut self) {
+        let identity = (self.stat.st_dev, self.stat.st_ino);
         let mut connected = CONNECTED.lock();
-        if let Some(file) = connected.get_mut(&(self.stat.st_dev, self.stat.st_ino)) {
-            file.waiting.extend(self.file.take());
-        } else {
-            // Under the lock: nobody connects before it is closed.
-            self.file = None;
+        match connected.get_mut(&identity).filter(|file| file.connections > 0) {
+            Some(file) => file.waiting.extend(self.file.take()),
+            None => close(&mut connected, identity, self.file.take()),
         }
     }
 }
@@ -149,6 +173,9 @@ impl Drop for GuardedFile {
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::Duration;
 
     fn open_count(path: &Path) -> usize {
         let wanted = std::fs::canonicalize(path).unwrap();
@@ -185,6 +212,49 @@ mod tests {
         assert_eq!(open_count(&path), 1);
         drop(connection);
         assert_eq!(open_count(&path), 0);
+    }
+
+    /// What is closed is a stand-in: its drop goes on until the other threads have shown what they can do meanwhile.
+    #[test]
+    fn while_a_file_is_closed_nobody_connects_to_it_and_others_are_not_held_up() {
+        struct Slow<'a, F: FnMut()>(&'a mut F);
+        impl<F: FnMut()> Drop for Slow<'_, F> {
+            fn drop(&mut self) {
+                (self.0)();
+            }
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let [closed, other] = ["game.db", "other.db"].map(|name| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, "x").unwrap();
+            path
+        });
+        let stat = rustix::fs::stat(&closed).unwrap();
+        let is_connected = AtomicBool::new(false);
+        thread::scope(|threads| {
+            let mut closing = || {
+                assert!(CONNECTED.try_lock_for(Duration::from_secs(60)).is_some(), "the lock is held");
+                let other = GuardedFile::open(&other, &other).unwrap();
+                drop(Connection::to(other.stat()));
+                drop(other);
+                threads.spawn(|| {
+                    let connection = Connection::to(&stat);
+                    is_connected.store(true, Ordering::Relaxed);
+                    drop(connection);
+                });
+                // True if somebody waits; who does looks again, and goes on waiting.
+                while !CLOSED.notify_one() {
+                    assert!(!is_connected.load(Ordering::Relaxed), "connected before it was closed");
+                    thread::yield_now();
+                }
+                // A further descriptor of it.
+                drop(GuardedFile::open(&closed, &closed).unwrap());
+                assert!(!is_connected.load(Ordering::Relaxed), "connected before it was closed");
+            };
+            close(&mut CONNECTED.lock(), (stat.st_dev, stat.st_ino), Slow(&mut closing));
+        });
+        assert!(is_connected.load(Ordering::Relaxed));
+        assert!(!CONNECTED.lock().contains_key(&(stat.st_dev, stat.st_ino)));
     }
 
     #[test]

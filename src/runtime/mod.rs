@@ -134,7 +134,8 @@ impl Default for Config {
 enum State {
     Idle,
     Running(Arc<Runtime>),
-    ShuttingDown(Arc<Runtime>),
+    /// What ran, if anything did; those whose start has failed end with it.
+    ShuttingDown(Option<Arc<Runtime>>),
 }
 
 struct Global {
@@ -150,7 +151,7 @@ static GLOBAL: Mutex<Global> = Mutex::new(Global { config: None, state: State::I
 pub fn configure(config: Config) -> Result<()> {
     let mut global = GLOBAL.lock();
     match global.state {
-        State::Idle if global.failed.iter().any(|runtime| runtime.is_telling()) => {
+        State::Idle if global.failed.iter().any(|runtime| runtime.shared.callbacks.is_logging()) => {
             let message =
                 "lb_configure: the log function is still told of a start that failed; lb_shutdown waits until it was";
             return Err(Error::new(Status::Busy, message));
@@ -219,8 +220,8 @@ fn running() -> Result<Arc<Runtime>> {
 pub fn cancel(job: &Arc<Job>) {
     job.control.cancel();
     let runtime = match &GLOBAL.lock().state {
-        State::Idle => return,
-        State::Running(runtime) | State::ShuttingDown(runtime) => Arc::clone(runtime),
+        State::Idle | State::ShuttingDown(None) => return,
+        State::Running(runtime) | State::ShuttingDown(Some(runtime)) => Arc::clone(runtime),
     };
     if let Some(entry) = runtime.shared.queue.remove(job) {
         runtime.shared.end_unbegun(entry);
@@ -232,17 +233,13 @@ pub fn cancel(job: &Arc<Job>) {
 pub fn shutdown(deadline: Option<Instant>) -> bool {
     let ending = {
         let mut global = GLOBAL.lock();
-        let mut ending = global.failed.clone();
-        match &global.state {
-            State::Idle => global.config = None,
-            State::ShuttingDown(runtime) => ending.push(Arc::clone(runtime)),
-            State::Running(runtime) => {
-                let runtime = Arc::clone(runtime);
-                global.state = State::ShuttingDown(Arc::clone(&runtime));
-                ending.push(runtime);
-            }
-        }
-        ending
+        let runtime = match &global.state {
+            State::Idle => None,
+            State::Running(runtime) => Some(Arc::clone(runtime)),
+            State::ShuttingDown(runtime) => runtime.clone(),
+        };
+        global.state = State::ShuttingDown(runtime.clone());
+        global.failed.iter().cloned().chain(runtime).collect::<Vec<_>>()
     };
     for runtime in &ending {
         runtime.shared.close();
@@ -253,7 +250,10 @@ pub fn shutdown(deadline: Option<Instant>) -> bool {
     let mut global = GLOBAL.lock();
     let is_gone = |runtime: &Arc<Runtime>| ending.iter().any(|other| Arc::ptr_eq(other, runtime));
     global.failed.retain(|runtime| !is_gone(runtime));
-    if matches!(&global.state, State::ShuttingDown(runtime) if is_gone(runtime)) {
+    // Unless another call has ended this shutdown, and a later one goes on.
+    if global.failed.is_empty()
+        && matches!(&global.state, State::ShuttingDown(runtime) if runtime.as_ref().is_none_or(is_gone))
+    {
         global.state = State::Idle;
         // With its log function, whose data the host may free from here on.
         global.config = None;
@@ -368,11 +368,6 @@ impl Runtime {
         // Without this end of the channel the root gives up.
         let started = runtime.greet_root(proof, &to_root, &from_root);
         Ok((runtime, started))
-    }
-
-    /// True if the host's log function may still be called.
-    fn is_telling(&self) -> bool {
-        self.shared.config.log.is_some() && !self.shared.host_side_gone.is_set()
     }
 
     /// True if nothing of it goes on but the threads' own exit.
