@@ -228,17 +228,17 @@ TEST_F(Verify, damage_behind_the_database_in_a_file_of_another_tool_is_found) {
     }
 }
 
-TEST_F(Verify, file_of_another_tool_that_ends_within_a_page_is_corrupt) {
+/// Where the header does not count the pages, the file does.
+TEST_F(Verify, file_of_another_tool_that_ends_within_a_page_is_corrupt_where_its_length_counts) {
     auto uncounted = image_bytes;
     uncounted.replace(92, 4, 4, '\0');
-    for (const auto &bytes : {image_bytes + std::string(4095, '\0'), uncounted + "no whole page"})
-        for (const auto &file : without_hashes(bytes)) {
-            if (file.extension() == ".db") continue;
-            SCOPED_TRACE(file);
-            expect_found(verify(file), LB_CHECK_STRUCTURE);
-            expect_found(restore(file, dest), LB_CHECK_STRUCTURE);
-            EXPECT_TRUE(list_dir(out).empty());
-        }
+    for (const auto &file : without_hashes(uncounted + "no whole page")) {
+        if (file.extension() == ".db") continue;
+        SCOPED_TRACE(file);
+        expect_found(verify(file), LB_CHECK_STRUCTURE);
+        expect_found(restore(file, dest), LB_CHECK_STRUCTURE);
+        EXPECT_TRUE(list_dir(out).empty());
+    }
 }
 
 TEST_F(Verify, live_database_is_verified_with_its_log_and_its_host_goes_on) {
