@@ -405,10 +405,10 @@ TEST_F(Runtime, time_spent_compressing_is_of_processors_whatever_number_of_threa
     wanted.workers = 8 * std::max(std::thread::hardware_concurrency(), 1U);
     wanted.priority = LB_PRIORITY_NORMAL;
     ASSERT_EQ(lb_configure(&wanted, nullptr), LB_STATUS_OK);
-    remove_database(source);
-    make_database(source, sizable());
+    Db(source).exec("CREATE TABLE digits AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) "
+                    "SELECT hex(randomblob(1000)) FROM n");
     auto slow = options();
-    slow.compression_level = 12;
+    slow.compression_level = 19;
     slow.chunk_size = 64 << 10;
     const auto before = processor_time();
     const auto outcome = backup(source, out / "1.db.zst", slow);
