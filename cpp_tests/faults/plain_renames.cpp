@@ -89,4 +89,14 @@ TEST_F(PlainRenames, failing_to_remove_the_temporary_name_leaves_nothing_publish
     });
 }
 
+TEST_F(PlainRenames, without_links_failing_to_sync_a_new_file_leaves_nothing) {
+    faults_lack(FAULTS_NO_RENAME_FLAGS | FAULTS_NO_LINKS);
+    auto wanted = replacing();
+    wanted.verify = LB_VERIFY_FULL;  // for which the file has a name before it is published
+    fail_each(FAULTS_SYNC, wanted, [] {}, [&](const lb_result &outcome) {
+        expect_told(outcome);
+        EXPECT_TRUE(list_dir(out).empty());
+    });
+}
+
 }  // namespace
