@@ -133,8 +133,19 @@ impl Directory {
 
     fn remove_if_abandoned(&self, name: &str) -> std::result::Result<(), Errno> {
         // Guarded: what somebody has planted under such a name may be another name of a database that SQLite has open.
-        let file = GuardedFile::open_at(&self.fd, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW)?.ok_or(Errno::STALE)?;
-        flock(&*file, FlockOperation::NonBlockingLockExclusive)?;
+        let open = |access| {
+            GuardedFile::open_at(&self.fd, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW, access)?.ok_or(Errno::STALE)
+        };
+        let lock = |file: &GuardedFile| flock(file, FlockOperation::NonBlockingLockExclusive);
+        let mut file = open(OFlags::RDONLY)?;
+        match lock(&file) {
+            // NFS makes a record lock of it, which wants a file that is open for writing (flock(2), "NFS details").
+            Err(Errno::BADF) => {
+                file = open(OFlags::RDWR)?;
+                lock(&file)?;
+            }
+            result => result?,
+        }
         // The name may have come to mean another file between its opening and the lock.
         if !same_file(file.stat(), &statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?) {
             return Err(Errno::STALE);
@@ -194,7 +205,8 @@ struct Old {
 
 impl Old {
     fn at(hidden: OsString, directory: &Directory) -> Old {
-        let file = GuardedFile::open_at(&directory.fd, &hidden, AtFlags::SYMLINK_NOFOLLOW).ok().flatten();
+        let file = GuardedFile::open_at(&directory.fd, &hidden, AtFlags::SYMLINK_NOFOLLOW, OFlags::RDONLY);
+        let file = file.ok().flatten();
         let held = file.filter(|file| flock(file, FlockOperation::NonBlockingLockShared).is_ok());
         Old { hidden: Some(hidden), _held: held }
     }

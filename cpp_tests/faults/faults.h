@@ -56,6 +56,7 @@ void faults_disarm(void);
 enum {
     FAULTS_NO_RENAME_FLAGS = 1, /* renameat2 with flags: EINVAL */
     FAULTS_NO_LINKS = 2,        /* linkat of a name; a nameless file still gets one: EPERM */
+    FAULTS_NO_READ_ONLY_FLOCK = 4, /* flock, exclusive, of what is not open for writing, as on NFS: EBADF */
 };
 
 /* From now on these are missing; 0: nothing is. */

@@ -1,8 +1,12 @@
-// Publishing on file systems without the flags of renameat2(2), or without links, when a call fails.
+// Publishing on file systems without the flags of renameat2(2), or without links, when a call fails; and what else such
+// file systems have not got.
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 #include "api/fixture.hpp"
 #include "faults.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
 
 using namespace lbtest;
 
@@ -97,6 +101,24 @@ TEST_F(PlainRenames, without_links_failing_to_sync_a_new_file_leaves_nothing) {
         expect_told(outcome);
         EXPECT_TRUE(list_dir(out).empty());
     });
+}
+
+/// As on NFS (flock(2), "NFS details").
+TEST_F(PlainRenames, what_a_killed_job_left_is_swept_where_only_files_open_for_writing_are_locked) {
+    faults_lack(FAULTS_NO_READ_ONLY_FLOCK);
+    const std::string held = ".lb_backup-0000000000000001.tmp", left = ".lb_backup-0000000000000002.tmp";
+    for (const auto &name : {held, left}) write_file(out / name, "half a backup");
+    const int owner = ::open((out / held).c_str(), O_RDWR | O_CLOEXEC);
+    if (owner < 0 || ::flock(owner, LOCK_EX) != 0) fail_errno("flock");
+    // A directory is swept once a second at most, and this one may have the inode of an earlier one.
+    EXPECT_TRUE(wait_until(
+        [&] {
+            expect_ok(backup(source, dest, replacing()));
+            return !fs::exists(out / left);
+        },
+        std::chrono::seconds(10)));
+    EXPECT_EQ(list_dir(out), (std::vector<std::string>{held, "new.db"}));
+    ::close(owner);
 }
 
 }  // namespace
