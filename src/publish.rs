@@ -133,8 +133,19 @@ impl Directory {
 
     fn remove_if_abandoned(&self, name: &str) -> std::result::Result<(), Errno> {
         // Guarded: what somebody has planted under such a name may be another name of a database that SQLite has open.
-        let file = GuardedFile::open_at(&self.fd, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW)?.ok_or(Errno::STALE)?;
-        flock(&*file, FlockOperation::NonBlockingLockExclusive)?;
+        let open = |access| {
+            GuardedFile::open_at(&self.fd, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW, access)?.ok_or(Errno::STALE)
+        };
+        let lock = |file: &GuardedFile| flock(file, FlockOperation::NonBlockingLockExclusive);
+        let mut file = open(OFlags::RDONLY)?;
+        match lock(&file) {
+            // NFS makes a record lock of it, which wants a file that is open for writing (flock(2), "NFS details").
+            Err(Errno::BADF) => {
+                file = open(OFlags::RDWR)?;
+                lock(&file)?;
+            }
+            result => result?,
+        }
         // The name may have come to mean another file between its opening and the lock.
         if !same_file(file.stat(), &statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)?) {
             return Err(Errno::STALE);
@@ -194,7 +205,8 @@ struct Old {
 
 impl Old {
     fn at(hidden: OsString, directory: &Directory) -> Old {
-        let file = GuardedFile::open_at(&directory.fd, &hidden, AtFlags::SYMLINK_NOFOLLOW).ok().flatten();
+        let file = GuardedFile::open_at(&directory.fd, &hidden, AtFlags::SYMLINK_NOFOLLOW, OFlags::RDONLY);
+        let file = file.ok().flatten();
         let held = file.filter(|file| flock(file, FlockOperation::NonBlockingLockShared).is_ok());
         Old { hidden: Some(hidden), _held: held }
     }
@@ -360,7 +372,7 @@ impl Unpublished {
                 (Some(hidden), _) if !self.has(hidden)? => {
                     return Err(self.changed(name, "replaced its temporary file"));
                 }
-                (Some(hidden), false) => self.rename(hidden, name).map(|()| None),
+                (Some(hidden), false) => self.rename(hidden, name, existing).map(|()| None),
                 (Some(hidden), true) => self.exchange(hidden, name).map(Some),
             };
             match moved {
@@ -372,6 +384,11 @@ impl Unpublished {
                 Err(Errno::NOENT) if !exchange => last = Errno::NOENT,
                 // Somebody made or removed it since the check.
                 Err(Errno::EXIST | Errno::NOENT) => last = Errno::BUSY,
+                Err(Errno::OPNOTSUPP) if !exchange => {
+                    let message =
+                        format!("cannot publish {path:?}: this file system can give no name without replacing");
+                    return Err(Error::new(Status::Unsupported, message));
+                }
                 Err(error) => return Err(failed(error)),
             }
         }
@@ -393,17 +410,26 @@ impl Unpublished {
         }
     }
 
-    /// Renames the file to a name that must be free.
-    fn rename(&self, hidden: &OsStr, name: &OsStr) -> std::result::Result<(), Errno> {
+    /// Renames the file to a name that must be free; where that cannot be made sure, OPNOTSUPP, unless what comes there
+    /// meanwhile may be replaced.
+    fn rename(&self, hidden: &OsStr, name: &OsStr, existing: Existing) -> std::result::Result<(), Errno> {
         let directory = &self.directory.fd;
         match renameat_with(directory, hidden, directory, name, RenameFlags::NOREPLACE) {
             // A file system without the flag (renameat2(2), EINVAL). A link never replaces.
-            Err(Errno::INVAL) => {
-                linkat(directory, hidden, directory, name, AtFlags::empty())?;
-                // The name is given. The next sweep gets what this cannot.
+            Err(Errno::INVAL) => {}
+            result => return result,
+        }
+        match linkat(directory, hidden, directory, name, AtFlags::empty()) {
+            // The name is given. The next sweep gets what this cannot.
+            Ok(()) => {
                 let _ = unlinkat(directory, hidden, AtFlags::empty());
                 Ok(())
             }
+            // Nor links (link(2)).
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => match existing {
+                Existing::Refuse => Err(Errno::OPNOTSUPP),
+                Existing::Replace => fs::renameat(directory, hidden, directory, name),
+            },
             result => result,
         }
     }

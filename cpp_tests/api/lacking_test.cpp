@@ -127,6 +127,41 @@ TEST_F(Lacking, exchange_and_noreplace_publishes_all_the_same) {
         });
 }
 
+/// Nor links (link(2)), nor nameless files: what may be replaced has a plain rename, nothing else is sure of its name.
+TEST_F(Lacking, exchange_noreplace_and_links_publishes_what_may_replace_and_says_why_not_otherwise) {
+    constexpr int flags = 4;
+    for (const int error : {EPERM, EOPNOTSUPP, ENOSYS}) {
+        const auto plain = [&](auto body) {
+            fs::remove(dest);
+            isolated([&] {
+                lack(SYS_renameat2, EINVAL, flags, RENAME_EXCHANGE);
+                lack(SYS_renameat2, EINVAL, flags, RENAME_NOREPLACE);
+                lack(SYS_linkat, error);
+                lack(SYS_openat, EOPNOTSUPP, 2, O_RDWR | O_TMPFILE | O_CLOEXEC);
+                body();
+            });
+        };
+        auto replacing = options();
+        replacing.existing = LB_EXISTING_REPLACE;
+        for (const bool is_free : {true, false})
+            plain([&] {
+                if (!is_free) write_file(dest, "an earlier backup");
+                expect_backup(replacing);
+                EXPECT_EQ(list_dir(out), std::vector<std::string>{"new.db"});
+            });
+        plain([&] {
+            expect_failed(backup(source, dest), LB_STATUS_UNSUPPORTED, "no name without replacing");
+            EXPECT_TRUE(list_dir(out).empty());
+        });
+        plain([&] {
+            auto wanted = restore_options();
+            wanted.existing = LB_EXISTING_REPLACE;
+            expect_failed(restore(source, dest, wanted), LB_STATUS_UNSUPPORTED, "no name without replacing");
+            EXPECT_TRUE(list_dir(out).empty());
+        });
+    }
+}
+
 /// Nothing keeps a file with a hidden name from a sweep, which there is none of then.
 TEST_F(Lacking, flock_publishes_all_the_same_with_and_without_nameless_files) {
     for (const int error : {ENOSYS, ENOLCK, EOPNOTSUPP})

@@ -30,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -239,7 +240,15 @@ int linkat(int from_at, const char *from, int to_at, const char *to, int flags) 
 
 DOOR(FAULTS_UNLINK, int, unlink, -1, (const char *path), (path))
 DOOR(FAULTS_UNLINK, int, unlinkat, -1, (int at, const char *path, int flags), (at, path, flags))
-DOOR(FAULTS_FLOCK, int, flock, -1, (int fd, int operation), (fd, operation))
+
+int flock(int fd, int operation) {
+    FAIL_OR_GO_ON(FAULTS_FLOCK, flock, -1);
+    bool is_refused = (operation & LOCK_EX) != 0 && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
+    error = lack(FAULTS_NO_READ_ONLY_FLOCK, is_refused, EBADF, __builtin_return_address(0));
+    if (error > 0) return errno = error, -1;
+    return real(fd, operation);
+}
+
 DOOR(FAULTS_STAT, int, stat64, -1, (const char *path, struct stat64 *info), (path, info))
 DOOR(FAULTS_STAT, int, lstat64, -1, (const char *path, struct stat64 *info), (path, info))
 DOOR(FAULTS_STAT, int, fstat64, -1, (int fd, struct stat64 *info), (fd, info))

@@ -54,8 +54,9 @@ void faults_disarm(void);
 
 /* What the library's file systems have not got: calls fail with the error that says so. */
 enum {
-    FAULTS_NO_RENAME_FLAGS = 1, /* renameat2 with flags: EINVAL */
-    FAULTS_NO_LINKS = 2,        /* linkat of a name; a nameless file still gets one: EPERM */
+    FAULTS_NO_RENAME_FLAGS = 1,    /* renameat2 with flags: EINVAL */
+    FAULTS_NO_LINKS = 2,           /* linkat of a name; a nameless file still gets one: EPERM */
+    FAULTS_NO_READ_ONLY_FLOCK = 4, /* flock, exclusive, of what is not open for writing, as on NFS: EBADF */
 };
 
 /* From now on these are missing; 0: nothing is. */

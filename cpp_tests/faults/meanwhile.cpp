@@ -104,4 +104,92 @@ TEST_P(Meanwhile, another_commit_neither_stands_for_one_that_failed_nor_hides_on
     EXPECT_GT(committed, 0);
 }
 
+/// Somebody else takes the lock as soon as the commit that failed has let go of it, and keeps it until the library was
+/// refused, or to the end. Only a rollback journal's writers keep readers out.
+class Locked : public ApiTest, public ::testing::WithParamInterface<int> {
+protected:
+    DatabaseOptions database() const override { return shape(4096); }
+    static DatabaseOptions shape(int page_size) {
+        DatabaseOptions wanted;
+        wanted.bytes = 200'000;
+        wanted.journal_mode = "DELETE";
+        wanted.page_size = page_size;
+        return wanted;
+    }
+
+    void SetUp() override {
+        ApiTest::SetUp();
+        ASSERT_NO_FATAL_FAILURE(expect_ok(backup(source, archive)));
+        remove_database(source);
+        make_database(source, shape(GetParam()));
+        Db(source).exec("UPDATE players SET name = 'new'");
+        present = read_file(source);
+    }
+
+    struct Run {
+        bool was_injected, was_refused, is_archive;
+        lb_result outcome;
+    };
+    /// The k-th fsync fails.
+    Run run(unsigned long k, bool to_the_end) {
+        remove_database(source);
+        write_file(source, present);
+        Outsider outsider(source);
+        bool is_holding = false, was_refused = false;
+        unsigned long locks = 0;
+        meeting.begin();
+        std::thread host([&] {
+            meeting.serve([&] {
+                const auto now = faults_seen(FAULTS_LOCK);
+                if (!is_holding && !was_refused) {
+                    is_holding = outsider.try_exec("BEGIN EXCLUSIVE") == SQLITE_OK;
+                    locks = now;
+                } else if (is_holding && now > locks) {
+                    was_refused = true;
+                    if (!to_the_end && outsider.try_exec("COMMIT") == SQLITE_OK) is_holding = false;
+                }
+            });
+        });
+        auto wanted = restore_options();
+        wanted.existing = LB_EXISTING_REPLACE;
+        faults_arm(FAULTS_SYNC, k, k, EIO);
+        faults_then([] { meeting.ask(); });
+        const auto outcome = restore(archive, source, wanted);
+        faults_then(nullptr);
+        faults_disarm();
+        meeting.end();
+        host.join();
+        if (is_holding) outsider.exec("COMMIT");
+        const auto changed = Db(source).scalar("SELECT count(*) FROM players WHERE name = 'new'");
+        return {faults_injected() > 0, was_refused, changed == 0, outcome};
+    }
+
+    const fs::path archive = dir / "a.db.zst";
+    std::string present;
+};
+
+INSTANTIATE_TEST_SUITE_P(PageSizes, Locked, ::testing::Values(4096, 8192));  // the archive's, and another layout
+
+TEST_P(Locked, database_hides_no_commit_that_stands_and_is_told_of_where_it_stays_so) {
+    int failed = 0;
+    unsigned long standing = 0;
+    for (unsigned long k = 1;; ++k) {
+        SCOPED_TRACE("fsync " + std::to_string(k));
+        const auto [was_injected, was_refused, is_archive, outcome] = run(k, false);
+        if (!was_injected) break;
+        EXPECT_EQ(is_archive, outcome.status == LB_STATUS_OK) << outcome.message;
+        failed += is_archive ? 0 : 1;
+        // The first after the last that undoes the commit: what comes later fails beside the restore.
+        if (!is_archive) standing = 0;
+        if (is_archive && was_refused && standing == 0) standing = k;
+    }
+    EXPECT_GT(failed, 0);
+    ASSERT_GT(standing, 0U);
+
+    const auto [was_injected, was_refused, is_archive, outcome] = run(standing, true);
+    EXPECT_TRUE(was_injected && was_refused && is_archive);
+    expect_failed(outcome, LB_STATUS_IO, "whether the restored content is there is not known");
+    EXPECT_EQ(outcome.sqlite_code & 0xff, SQLITE_IOERR);
+}
+
 }  // namespace

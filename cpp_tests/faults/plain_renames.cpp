@@ -1,8 +1,12 @@
-// Publishing on file systems without the flags of renameat2(2), or without links, when a call fails.
+// Publishing on file systems without the flags of renameat2(2), or without links, when a call fails; and what else such
+// file systems have not got.
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 #include "api/fixture.hpp"
 #include "faults.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
 
 using namespace lbtest;
 
@@ -87,6 +91,34 @@ TEST_F(PlainRenames, failing_to_remove_the_temporary_name_leaves_nothing_publish
     fail_each(FAULTS_UNLINK, wanted, [] {}, [&](const lb_result &outcome) {
         EXPECT_EQ(fs::exists(dest), outcome.status == LB_STATUS_OK) << outcome.message;
     });
+}
+
+TEST_F(PlainRenames, without_links_failing_to_sync_a_new_file_leaves_nothing) {
+    faults_lack(FAULTS_NO_RENAME_FLAGS | FAULTS_NO_LINKS);
+    auto wanted = replacing();
+    wanted.verify = LB_VERIFY_FULL;  // for which the file has a name before it is published
+    fail_each(FAULTS_SYNC, wanted, [] {}, [&](const lb_result &outcome) {
+        expect_told(outcome);
+        EXPECT_TRUE(list_dir(out).empty());
+    });
+}
+
+/// As on NFS (flock(2), "NFS details").
+TEST_F(PlainRenames, what_a_killed_job_left_is_swept_where_only_files_open_for_writing_are_locked) {
+    faults_lack(FAULTS_NO_READ_ONLY_FLOCK);
+    const std::string held = ".lb_backup-0000000000000001.tmp", left = ".lb_backup-0000000000000002.tmp";
+    for (const auto &name : {held, left}) write_file(out / name, "half a backup");
+    const int owner = ::open((out / held).c_str(), O_RDWR | O_CLOEXEC);
+    if (owner < 0 || ::flock(owner, LOCK_EX) != 0) fail_errno("flock");
+    // A directory is swept once a second at most, and this one may have the inode of an earlier one.
+    EXPECT_TRUE(wait_until(
+        [&] {
+            expect_ok(backup(source, dest, replacing()));
+            return !fs::exists(out / left);
+        },
+        std::chrono::seconds(10)));
+    EXPECT_EQ(list_dir(out), (std::vector<std::string>{held, "new.db"}));
+    ::close(owner);
 }
 
 }  // namespace

@@ -78,13 +78,13 @@ impl Drop for Connection {
     }
 }
 
-/// A descriptor to read the file that `stat` tells of, if one waits.
-fn take_waiting(stat: &Stat) -> Option<File> {
+/// A descriptor with this access to the file that `stat` tells of, if one waits.
+fn take_waiting(stat: &Stat, access: OFlags) -> Option<File> {
     let mut connected = CONNECTED.lock();
     let waiting = &mut connected.get_mut(&(stat.st_dev, stat.st_ino))?.waiting;
     // Those of temporary files are for writing, too.
-    let only_reads = |file: &File| fcntl_getfl(file).is_ok_and(|flags| flags & OFlags::ACCMODE == OFlags::RDONLY);
-    let index = waiting.iter().position(only_reads)?;
+    let has_access = |file: &File| fcntl_getfl(file).is_ok_and(|flags| flags & OFlags::ACCMODE == access);
+    let index = waiting.iter().position(has_access)?;
     Some(waiting.swap_remove(index))
 }
 
@@ -98,30 +98,31 @@ pub struct GuardedFile {
 impl GuardedFile {
     /// Opens what must be a regular file, for reading. In messages it is `name`.
     pub fn open(path: &Path, name: &Path) -> Result<GuardedFile> {
-        GuardedFile::open_at(CWD, path.as_os_str(), AtFlags::empty())
+        GuardedFile::open_at(CWD, path.as_os_str(), AtFlags::empty(), OFlags::RDONLY)
             .map_err(|error| Error::os("cannot open", name, error))?
             .ok_or_else(|| Error::new(Status::NotADatabase, format!("{name:?} is not a regular file")))
     }
 
-    /// The same of a name in `directory`; with [`AtFlags::SYMLINK_NOFOLLOW`] it must not be a symbolic link. None if it is
-    /// something else than a regular file: that is not even opened, which a device might take as an order, and the other
-    /// end of a FIFO is not waited for.
+    /// The same of a name in `directory`, for `access`; with [`AtFlags::SYMLINK_NOFOLLOW`] it must not be a symbolic link.
+    /// None if it is something else than a regular file: that is not even opened, which a device might take as an order, and
+    /// the other end of a FIFO is not waited for.
     pub fn open_at(
         directory: impl AsFd,
         name: &OsStr,
         links: AtFlags,
+        access: OFlags,
     ) -> std::result::Result<Option<GuardedFile>, Errno> {
         let is_file = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         let stat = statat(&directory, name, links)?;
         if !is_file(&stat) {
             return Ok(None);
         }
-        if let Some(file) = take_waiting(&stat) {
+        if let Some(file) = take_waiting(&stat, access) {
             let file = GuardedFile { file: Some(file), stat };
             seek(&file, SeekFrom::Start(0))?;
             return Ok(Some(file));
         }
-        let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let mut flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         if links.contains(AtFlags::SYMLINK_NOFOLLOW) {
             flags |= OFlags::NOFOLLOW;
         }

@@ -215,15 +215,13 @@ impl Target {
             .connection
             .pragma_update(None, "schema_version", cookie)
             .map_err(|error| snapshot.sqlite_error("cannot write the schema version of", error))?;
-        let (path, result) = (self.mode.path.clone(), self.commit(busy_timeout));
+        let (path, job, result) = (self.mode.path.clone(), Arc::clone(&self.mode.job), self.commit(busy_timeout));
         drop(self);
         match result {
+            Err(error) if matches!(error.status, Status::Busy | Status::Cancelled) => Err(error),
             // What fails after the journal is gone (its directory's fsync, letting go of a lock) SQLite tells as an error;
             // the commit stands.
-            Err(error) if !matches!(error.status, Status::Busy | Status::Cancelled) && has_cookie(&path, cookie) => {
-                Ok(Some(error))
-            }
-            Err(error) => Err(error),
+            Err(error) => told_by(has_cookie(&path, &job, cookie), error).map(Some),
             Ok(()) => Ok(None),
         }
     }
@@ -268,34 +266,55 @@ impl Target {
         let result = copy_whole(&source, &mut connection, &mode.path, &mode.job, copied);
         drop(connection);
         match result {
+            Err(error) if error.status == Status::Cancelled => Err(error),
             // An fsync that fails after the journal was given up: SQLite tells an error, and the commit stands.
-            Err(error) if error.status == Status::Cancelled || !has_copy_of(&source, &mode.path, cookie) => Err(error),
-            Err(error) => Ok(Some(mode.settle().err().unwrap_or(error))),
+            Err(error) => {
+                let error = told_by(has_copy_of(&source, &mode.path, &mode.job, cookie), error)?;
+                Ok(Some(mode.settle().err().unwrap_or(error)))
+            }
             Ok(()) => Ok(mode.settle().err()),
         }
     }
 }
 
-/// A database after a commit that has failed, and its schema cookie; None if it cannot be read. Rolls back what was not
-/// committed.
-fn reopen(path: &Path) -> Option<(Opened, i32)> {
-    let stat = stat_destination(path).ok()?;
-    let now = Opened::open(path, &stat, Access::Write, None).ok()?;
-    let cookie = now.query_row("PRAGMA schema_version", [], |row| row.get(0)).ok()?;
-    Some((now, cookie))
+/// Whether the error of a commit is told beside it, as the commit stands, or is that of the restore.
+fn told_by(stands: Result<bool>, error: Error) -> Result<Error> {
+    match stands {
+        Ok(true) => Ok(error),
+        Ok(false) => Err(error),
+        Err(unknown) => {
+            let message = format!("{error}; whether the restored content is there is not known: {unknown}");
+            Err(Error { message, ..error })
+        }
+    }
+}
+
+/// A database after a commit that has failed, and its schema cookie. Waits for who has its lock at once. Rolls back what
+/// was not committed.
+fn reopen(path: &Path, job: &Job) -> Result<(Opened, i32)> {
+    // What a cancelled job has committed is committed, too.
+    let never_cancelled = Control::new(0);
+    patiently(SETTLE_TIMEOUT, &never_cancelled, job.progress, || {
+        let now = Opened::open(path, &stat_destination(path)?, Access::Write, None)?;
+        let cookie = now
+            .query_row("PRAGMA schema_version", [], |row| row.get(0))
+            .map_err(|error| error_of(&now, "cannot read the schema version of", path, error))?;
+        Ok((now, cookie))
+    })
 }
 
 /// Others may have changed the schema since, each time to the next cookie.
 const LATER_COOKIES: u32 = 1000;
 
-/// True if a database's schema cookie is this one; false if that cannot be told.
-fn has_cookie(path: &Path, cookie: i32) -> bool {
-    reopen(path).is_some_and(|(_, now)| (now.wrapping_sub(cookie) as u32) < LATER_COOKIES)
+/// True if a database's schema cookie is this one.
+fn has_cookie(path: &Path, job: &Job, cookie: i32) -> Result<bool> {
+    let (_, now) = reopen(path, job)?;
+    Ok((now.wrapping_sub(cookie) as u32) < LATER_COOKIES)
 }
 
-/// True if a database has the image's first page under this schema cookie, which the content before had not; false if
-/// that cannot be told.
-fn has_copy_of(image: &Connection, path: &Path, cookie: i32) -> bool {
+/// True if a database has the image's first page under this schema cookie, which the content before had not; false if one
+/// of the pages cannot be read.
+fn has_copy_of(image: &Connection, path: &Path, job: &Job, cookie: i32) -> Result<bool> {
     let first_page = |connection: &Connection| {
         let page_size: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).ok()?;
         let mut page = vec![0; page_size as usize];
@@ -306,9 +325,9 @@ fn has_copy_of(image: &Connection, path: &Path, cookie: i32) -> bool {
         }
         Some(page)
     };
-    let Some((now, its_cookie)) = reopen(path) else { return false };
+    let (now, its_cookie) = reopen(path, job)?;
     let page = first_page(&now);
-    its_cookie == cookie && page.is_some() && page == first_page(image)
+    Ok(its_cookie == cookie && page.is_some() && page == first_page(image))
 }
 
 /// Pages between two looks at the cancel token, at most.
@@ -392,8 +411,8 @@ struct JournalMode {
     is_changed: bool,
 }
 
-/// For whoever opens the database just when its journal mode is set.
-const MODE_TIMEOUT: Duration = Duration::from_secs(5);
+/// For whoever opens the database just when its journal mode is set, or it is looked at after a commit that has failed.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl JournalMode {
     /// Back to it, whatever that of the image is.
@@ -402,7 +421,7 @@ impl JournalMode {
         // A job that is cancelled leaves the mode as it was, too.
         let never_cancelled = Control::new(0);
         // Twice: what is to be put right may be what one failure has left.
-        patiently(MODE_TIMEOUT, &never_cancelled, self.job.progress, || {
+        patiently(SETTLE_TIMEOUT, &never_cancelled, self.job.progress, || {
             self.try_settle().or_else(|_| self.try_settle())
         })
     }
