@@ -204,6 +204,7 @@ TEST_F(Callbacks, slow_one_delays_no_job) {
     ASSERT_TRUE(wait_until([&] { return delayed.progress().state == LB_JOB_STATE_SUCCEEDED; }));
     auto other = Job::start(source, out / "2.db");
     expect_ok(other.join());
+    EXPECT_FALSE(slow.ended) << "it was still at work";
     let_go = true;
     expect_ok(delayed.join());
 }

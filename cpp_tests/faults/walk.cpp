@@ -272,7 +272,7 @@ private:
     }
 
     void check_leaks() {
-        const auto difference = used_->difference(std::chrono::seconds(5));
+        const auto difference = used_->difference();
         if (difference.empty()) return;
         complain("leaked", difference);
         ::_exit(leaked);

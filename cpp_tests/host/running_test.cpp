@@ -220,7 +220,10 @@ TEST_F(Running, lock_is_waited_out) {
         host.exec("BEGIN EXCLUSIVE; UPDATE players SET rating = 1");
         AsyncBackupService service(live.string(), backups.string());
         auto backup = service.start_backup();
-        ASSERT_TRUE(wait_until([&] { return lb::jobs()[0].state == lb::JobState::running; }));
+        ASSERT_TRUE(wait_until([] {
+            auto now = progress();
+            return lb_backup_progress(lb::jobs()[0].handle, &now) == LB_STATUS_OK && now.retries > 0;
+        }));
         host.exec("COMMIT");
         const auto taken = backup.result.get();
         ASSERT_TRUE(taken) << told(taken);

@@ -66,18 +66,28 @@ static bool is_called(pid_t tid, const char *name) {
     return strncmp(found, name, strlen(name)) == 0;
 }
 
-/* Every thread in the private table is of the pool; every other one is the host's or calls back into it. */
-static void pool_is(priority of_pool, priority of_host) {
+/* Whether a thread of each kind has come up: it names itself when it first runs. */
+static bool pool_is_up(int mark) {
     static const char *const kinds[] = {"lb-root", "lb-pool-", "lb-job-", "lb-sync-"};
     enum { KINDS = sizeof kinds / sizeof *kinds };
-    int mark = open_mark(), in_pool[KINDS] = {0};
+    int found = 0;
     task_list all = tasks();
-    for (int i = 0; i < all.count; i++) {
-        bool of_the_host = lives_in_host_table(all.tids[i], mark);
-        CHECK(is(all.tids[i], of_the_host ? of_host : of_pool));
-        for (int kind = 0; kind < KINDS; kind++) in_pool[kind] += !of_the_host && is_called(all.tids[i], kinds[kind]);
-    }
-    for (int kind = 0; kind < KINDS; kind++) CHECK(in_pool[kind] > 0);
+    for (int kind = 0; kind < KINDS; kind++)
+        for (int i = 0; i < all.count; i++)
+            if (!lives_in_host_table(all.tids[i], mark) && is_called(all.tids[i], kinds[kind])) {
+                found++;
+                break;
+            }
+    return found == KINDS;
+}
+
+/* Every thread in the private table is of the pool; every other one is the host's or calls back into it. */
+static void pool_is(priority of_pool, priority of_host) {
+    int mark = open_mark();
+    WAIT_FOR(pool_is_up(mark));
+    task_list all = tasks();
+    for (int i = 0; i < all.count; i++)
+        CHECK(is(all.tids[i], lives_in_host_table(all.tids[i], mark) ? of_host : of_pool));
     CHECK(lives_in_host_table(atomic_load(&callback_thread), mark));
     CHECK(close(mark) == 0);
 }

@@ -98,12 +98,12 @@ fn patience_ends_at_its_timeout_and_keeps_the_error() {
     let job = lone_job();
     let busy = Error::new(Status::Busy, "locked");
     let start = Instant::now();
-    let timeout = Duration::from_millis(60);
+    let timeout = Duration::from_secs(1);
     let error = patiently(timeout, &job.control, job.progress, || Err::<(), _>(busy.clone())).unwrap_err();
-    assert!(start.elapsed() >= Duration::from_millis(60));
+    assert!(start.elapsed() >= timeout);
     assert_eq!(error.status, Status::Busy);
-    assert!(error.message.starts_with("locked; still so after 60 ms"));
-    assert!(job.progress.retries() > 1);
+    assert!(error.message.starts_with("locked; still so after 1000 ms"));
+    assert!(job.progress.retries() >= 1);
 }
 
 #[test]

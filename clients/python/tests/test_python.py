@@ -48,15 +48,17 @@ def test_keyboard_interrupt_cancels_and_is_raised_when_the_job_is_over(big: Path
 
 def test_keyboard_interrupt_ends_a_wait_that_shows_no_progress(big: Path, backups: Found) -> None:
     def when_it_copies(progress: lb_backup.Progress) -> None:
-        if progress.bytes_done and not pressed:
+        if progress.bytes_done and waiting.is_set() and not pressed:
             pressed.append(True)
             signal.pthread_kill(main, signal.SIGINT)
 
     pressed: List[bool] = []
+    waiting = threading.Event()
     main = threading.get_ident()
     options: Any = {"progress_interval": 0.002, "max_bytes_per_second": SLOW}
     job = lb_backup.start_backup(big, big.with_name("copy.db"), progress=when_it_copies, **options)
     with pytest.raises(KeyboardInterrupt), job:
+        waiting.set()
         job.wait()
     assert job.done() and backups() == []
 

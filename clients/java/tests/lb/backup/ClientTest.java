@@ -529,7 +529,7 @@ final class ClientTest {
             exec(host, "BEGIN IMMEDIATE");
             exec(host, "INSERT INTO t(payload) VALUES('host')");
             check(refused(), "the host has no lock before any backup");
-            try (Job job = held("cancelled.db")) {
+            try (Job job = held("cancelled.db.zst")) {
                 if (!refused()) {
                     return "an outsider wrote in mid-backup";
                 }
