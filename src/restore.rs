@@ -168,7 +168,7 @@ impl Archive {
             return Ok(Archive::Compressed(Arc::new(input)));
         }
         let wal = input.image_header().is_some_and(|header| header.wal);
-        if source::may_be_in_use(&request.archive, wal) {
+        if source::may_be_in_use(&request.archive, wal)? {
             source::check_path(&request.archive, "archive_path")?;
             let snapshot = Snapshot::begin(&request.archive, &context.job, request.busy_timeout, 0);
             return snapshot.map(Archive::Live).map_err(|error| Damage::of_structure(error).note(report));

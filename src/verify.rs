@@ -117,12 +117,12 @@ fn judge(request: &Request, context: &Context, report: &mut Report, image: (&Pat
 
 fn verify_plain(request: &Request, context: &Context, report: &mut Report, input: &Input) -> Result<()> {
     let wal = input.image_header().is_some_and(|header| header.wal);
-    if !source::may_be_in_use(&request.archive, wal) {
+    if !source::may_be_in_use(&request.archive, wal)? {
         let mut image = archive::Plain::of(input).map_err(|damage| damage.note(report))?;
         context.job.set_image(report, image.page_size, Some(image.page_count), identity);
         let judged = judge(request, context, report, (&request.archive, input.file().stat()));
         // Somebody has begun to use it: what was found may be the middle of a change.
-        if judged.is_err() && (image.finish(report).is_err() || source::may_be_in_use(&request.archive, wal)) {
+        if judged.is_err() && (image.finish(report).is_err() || source::may_be_in_use(&request.archive, wal)?) {
             report.finding = None;
         } else {
             judged?;

@@ -567,11 +567,18 @@ fn kind(stat: &Stat) -> Option<&'static str> {
 
 /// True if a plain database file may be changed by somebody while it is read, so that only a snapshot of it is sound: in
 /// WAL mode (`wal`) whoever writes has a log beside it; in the other modes there is nothing to tell by.
-pub fn may_be_in_use(path: &Path, wal: bool) -> bool {
-    // SQLite has it beside the file that a link leads to. Where looking fails, there may be one.
-    let has_none =
-        |real: PathBuf| matches!(rustix::fs::stat(beside(&real, "-wal")), Err(Errno::NOENT | Errno::NAMETOOLONG));
-    !wal || !std::fs::canonicalize(path).is_ok_and(has_none)
+pub fn may_be_in_use(path: &Path, wal: bool) -> Result<bool> {
+    if !wal {
+        return Ok(true);
+    }
+    // SQLite has it beside the file that a link leads to.
+    let real = std::fs::canonicalize(path).map_err(|error| Error::os("cannot look at", path, error))?;
+    let log = beside(&real, "-wal");
+    match rustix::fs::stat(&log) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(false),
+        Err(error) => Err(Error::os("cannot look at", &log, error)),
+    }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
