@@ -471,7 +471,8 @@ typedef struct lb_progress {
  * unwind (no C++ exception, no longjmp). Every signal is blocked in it but those that a thread raises by a fault of its own;
  * a process that is started in here inherits that, unless it is given a mask (posix_spawnattr_setsigmask(3)). No
  * callback is begun any more once exit(3) has come to what was registered, or constructed, before the first job that had
- * callbacks was started; what came later goes before (atexit(3)), and no callback may need it.
+ * callbacks was started, or on_log was first configured; what came later goes before (atexit(3)), and no callback may
+ * need it.
  */
 typedef void (*lb_progress_fn)(struct lb_job *job, const struct lb_progress *progress, void *user_data);
 
@@ -1032,8 +1033,9 @@ lb_status lb_restore_start(const char *archive_path,
 
 /**
  * Starts verifying a backup file of any kind that lb_restore_start reads. Its content stays as it is: only the journal of
- * a transaction that a crash cut short, beside a plain database, is rolled back, as by any reader. A full verification
- * of a compressed file makes a temporary file beside it, or in TMPDIR, and removes there what killed jobs have left.
+ * a transaction that a crash cut short, beside a plain database, is rolled back, and the index (-shm) of a log beside it
+ * is made, as by any reader. A full verification of a compressed file makes a temporary file beside it, or in TMPDIR, and
+ * removes there what killed jobs have left.
  *
  * A file that fails is the outcome LB_STATUS_CORRUPT (or NOT_A_DATABASE, UNSUPPORTED); lb_result says which check it
  * failed, and where.

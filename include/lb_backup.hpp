@@ -62,7 +62,7 @@
 /// - Callbacks run on a thread of the library's, one at a time for all jobs of the process: they must be short. The first
 ///   may come before the start function has returned its lb::Job; lb::Progress::handle is there from the beginning. An
 ///   exception in one of them ends neither the program nor the job: it is kept in lb::Result::callback_exception.
-/// - During exit(3) no callback is begun any more, and with that no future becomes ready; see ::lb_progress_fn.
+/// - From a point of exit(3) on no callback is begun any more, and with that no future becomes ready; see ::lb_progress_fn.
 /// - This header is compiled into your program; only lb_backup.h is a binary interface. Objects of namespace lb must
 ///   not cross between parts that were compiled against different versions of this header: they do not link.
 ///

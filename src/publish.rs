@@ -384,7 +384,7 @@ impl Unpublished {
                 Err(Errno::NOENT) if !exchange => last = Errno::NOENT,
                 // Somebody made or removed it since the check.
                 Err(Errno::EXIST | Errno::NOENT) => last = Errno::BUSY,
-                Err(Errno::OPNOTSUPP) if !exchange => {
+                Err(Errno::OPNOTSUPP) if self.hidden.is_some() && existing == Existing::Refuse => {
                     let message =
                         format!("cannot publish {path:?}: this file system can give no name without replacing");
                     return Err(Error::new(Status::Unsupported, message));

@@ -2,7 +2,7 @@
 
 use crate::archive::{self, Damage, Frames, Image, Input, Kind, Piece};
 use crate::backup;
-use crate::error::Result;
+use crate::error::{Result, Status};
 use crate::job::{Phase, Report, Stopwatch};
 use crate::publish::{Directory, Unpublished};
 use crate::runtime::{Context, Operation};
@@ -121,13 +121,18 @@ fn verify_plain(request: &Request, context: &Context, report: &mut Report, input
         let mut image = archive::Plain::of(input).map_err(|damage| damage.note(report))?;
         context.job.set_image(report, image.page_size, Some(image.page_count), identity);
         let judged = judge(request, context, report, (&request.archive, input.file().stat()));
-        // Somebody has begun to use it: what was found may be the middle of a change.
-        if judged.is_err() && (image.finish(report).is_err() || source::may_be_in_use(&request.archive, wal)?) {
-            report.finding = None;
-        } else {
-            judged?;
+        let Err(error) = judged else {
             context.job.progress.add_archived(report.image_bytes, 0);
             return Ok(());
+        };
+        let finding = report.finding.take();
+        if error.status == Status::Cancelled {
+            return Err(error);
+        }
+        // Unless somebody has begun to use it: what was found may be the middle of a change.
+        if image.finish(report).is_ok() && !source::may_be_in_use(&request.archive, wal)? {
+            report.finding = finding;
+            return Err(error);
         }
     }
     source::check_path(&request.archive, "archive_path")?;

@@ -170,7 +170,7 @@ func StartRestore(archive, dst string, options ...RestoreOption) (*Job, error) {
 	})
 }
 
-// StartVerify starts verifying the backup archive, of any kind, and returns at once. It changes nothing. A damaged one is
+// StartVerify starts verifying the backup archive, of any kind, and returns at once. Its content stays as it is. A damaged one is
 // ErrCorrupt (or ErrNotADatabase, ErrUnsupported), and the Error's Result says which check it failed, and where.
 func StartVerify(archive string, options ...VerifyOption) (*Job, error) {
 	var s settings

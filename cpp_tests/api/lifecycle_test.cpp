@@ -418,6 +418,18 @@ TEST_F(Runtime, time_spent_compressing_is_of_processors_whatever_number_of_threa
     EXPECT_LE(std::chrono::nanoseconds(outcome.compressing_ns), used);
 }
 
+TEST_F(Runtime, shutdown_of_what_does_not_run_refuses_nobody) {
+    std::atomic<bool> is_over{false};
+    std::thread other([&] {
+        while (!is_over) EXPECT_EQ(lb_shutdown(0), LB_STATUS_OK);
+    });
+    int refused = 0;
+    for (int i = 0; i < 100'000; ++i) refused += lb_configure(nullptr, nullptr) == LB_STATUS_OK ? 0 : 1;
+    is_over = true;
+    other.join();
+    EXPECT_EQ(refused, 0);
+}
+
 TEST_F(Runtime, shutdown_of_what_never_ran_is_fine) {
     EXPECT_EQ(lb_shutdown(0), LB_STATUS_OK);
     EXPECT_EQ(lb_shutdown(for_ever), LB_STATUS_OK);

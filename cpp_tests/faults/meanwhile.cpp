@@ -131,7 +131,7 @@ protected:
         lb_result outcome;
     };
     /// The k-th fsync fails.
-    Run run(unsigned long k, bool to_the_end) {
+    Run run(unsigned long k, bool to_the_end, const std::string &then = "COMMIT") {
         remove_database(source);
         write_file(source, present);
         Outsider outsider(source);
@@ -146,7 +146,7 @@ protected:
                     locks = now;
                 } else if (is_holding && now > locks) {
                     was_refused = true;
-                    if (!to_the_end && outsider.try_exec("COMMIT") == SQLITE_OK) is_holding = false;
+                    if (!to_the_end && outsider.try_exec(then) == SQLITE_OK) is_holding = false;
                 }
             });
         });
@@ -190,6 +190,23 @@ TEST_P(Locked, database_hides_no_commit_that_stands_and_is_told_of_where_it_stay
     EXPECT_TRUE(was_injected && was_refused && is_archive);
     expect_failed(outcome, LB_STATUS_IO, "whether the restored content is there is not known");
     EXPECT_EQ(outcome.sqlite_code & 0xff, SQLITE_IOERR);
+}
+
+TEST_P(Locked, database_that_somebody_has_written_since_is_told_of_as_what_is_known) {
+    unsigned written = 0, failed = 0;
+    for (unsigned long k = 1;; ++k) {
+        SCOPED_TRACE("fsync " + std::to_string(k));
+        const auto [was_injected, was_refused, is_archive, outcome] = run(k, false, "PRAGMA user_version = 7; COMMIT");
+        if (!was_injected) break;
+        const bool stands = outcome.status == LB_STATUS_OK;
+        const bool is_unknown = std::strstr(outcome.message, "whether the restored content is there is not known");
+        EXPECT_TRUE(is_unknown || stands == is_archive) << outcome.message;
+        EXPECT_FALSE(is_unknown && GetParam() == 4096) << outcome.message;
+        written += is_archive && was_refused ? 1 : 0;
+        failed += is_archive || is_unknown ? 0 : 1;
+    }
+    EXPECT_GT(written, 0U);
+    EXPECT_GT(failed, 0U);
 }
 
 }  // namespace

@@ -109,8 +109,9 @@ pub unsafe extern "C" fn lb_restore_start(
 }
 
 /// Starts verifying a backup file of any kind that lb_restore_start reads. Its content stays as it is: only the journal of
-/// a transaction that a crash cut short, beside a plain database, is rolled back, as by any reader. A full verification
-/// of a compressed file makes a temporary file beside it, or in TMPDIR, and removes there what killed jobs have left.
+/// a transaction that a crash cut short, beside a plain database, is rolled back, and the index (-shm) of a log beside it
+/// is made, as by any reader. A full verification of a compressed file makes a temporary file beside it, or in TMPDIR, and
+/// removes there what killed jobs have left.
 ///
 /// A file that fails is the outcome LB_STATUS_CORRUPT (or NOT_A_DATABASE, UNSUPPORTED); lb_result says which check it
 /// failed, and where.

@@ -215,7 +215,8 @@ pub struct lb_result {
 /// unwind (no C++ exception, no longjmp). Every signal is blocked in it but those that a thread raises by a fault of its own;
 /// a process that is started in here inherits that, unless it is given a mask (posix_spawnattr_setsigmask(3)). No
 /// callback is begun any more once exit(3) has come to what was registered, or constructed, before the first job that had
-/// callbacks was started; what came later goes before (atexit(3)), and no callback may need it.
+/// callbacks was started, or on_log was first configured; what came later goes before (atexit(3)), and no callback may
+/// need it.
 #[allow(non_camel_case_types)]
 pub type lb_progress_fn =
     Option<unsafe extern "C" fn(job: *mut lb_job, progress: *const lb_progress, user_data: *mut c_void)>;

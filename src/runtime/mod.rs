@@ -233,7 +233,12 @@ pub fn cancel(job: &Arc<Job>) {
 pub fn shutdown(deadline: Option<Instant>) -> bool {
     let ending = {
         let mut global = GLOBAL.lock();
+        global.failed.retain(|earlier| !earlier.has_ended());
         let runtime = match &global.state {
+            State::Idle if global.failed.is_empty() => {
+                global.config = None;
+                return true;
+            }
             State::Idle => None,
             State::Running(runtime) => Some(Arc::clone(runtime)),
             State::ShuttingDown(runtime) => runtime.clone(),

@@ -257,8 +257,7 @@ impl Target {
         copied: impl FnMut(u64) -> Result<()>,
     ) -> Result<Option<Error>> {
         let source = open_immutable(image, name, &self.mode.job)?;
-        // The copy ends with the next one (backup.c, sqlite3_backup_step).
-        let cookie = self.snapshot.pragma::<i32>("schema_version")?.wrapping_add(1);
+        let cookie = self.snapshot.pragma::<i32>("schema_version")?;
         // Dropped after the connection.
         let mut mode = self.mode;
         let mut connection = self.snapshot.into_connection();
@@ -312,9 +311,9 @@ fn has_cookie(path: &Path, job: &Job, cookie: i32) -> Result<bool> {
     Ok((now.wrapping_sub(cookie) as u32) < LATER_COOKIES)
 }
 
-/// True if a database has the image's first page under this schema cookie, which the content before had not; false if one
-/// of the pages cannot be read.
-fn has_copy_of(image: &Connection, path: &Path, job: &Job, cookie: i32) -> Result<bool> {
+/// True if a database has the image's first page and the schema cookie that a copy ends with: the one after `before`
+/// (backup.c, sqlite3_backup_step); false if it has the one of before.
+fn has_copy_of(image: &Connection, path: &Path, job: &Job, before: i32) -> Result<bool> {
     let first_page = |connection: &Connection| {
         let page_size: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).ok()?;
         let mut page = vec![0; page_size as usize];
@@ -325,9 +324,16 @@ fn has_copy_of(image: &Connection, path: &Path, job: &Job, cookie: i32) -> Resul
         }
         Some(page)
     };
-    let (now, its_cookie) = reopen(path, job)?;
+    let (now, cookie) = reopen(path, job)?;
+    if cookie == before {
+        return Ok(false);
+    }
     let page = first_page(&now);
-    Ok(its_cookie == cookie && page.is_some() && page == first_page(image))
+    if cookie == before.wrapping_add(1) && page.is_some() && page == first_page(image) {
+        return Ok(true);
+    }
+    // Others can have made this of the old content, too.
+    Err(Error::new(Status::Io, format!("{path:?} has been changed since, or its first page cannot be read")))
 }
 
 /// Pages between two looks at the cancel token, at most.
