@@ -62,10 +62,12 @@ TEST_F(Lacking, any_table_of_its_own_is_unsupported_and_says_why) {
         lack(SYS_close_range, EPERM);
         lack(SYS_unshare, EPERM);
         expect_failed(backup(source, dest), LB_STATUS_UNSUPPORTED, "a private descriptor table");
+        EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);  // joins what the start had begun
     });
     isolated([&] {
         lack(SYS_close_range, EINVAL);
         expect_failed(backup(source, dest), LB_STATUS_UNSUPPORTED, "a private descriptor table");
+        EXPECT_EQ(lb_shutdown(60'000), LB_STATUS_OK);
     });
     EXPECT_TRUE(list_dir(out).empty());
 }
