@@ -63,6 +63,7 @@ static void a_refused_caller_may_give_his_word(const char *directory) {
     host_path source = new_source(directory), destination = path_in(directory, "copy.db");
     is_refused(source.s, destination.s);
     is_accepted(source.s, destination.s);
+    CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK); /* joins what the refused starts had begun, too */
 }
 
 int main(int argc, char **argv) {
