@@ -112,22 +112,22 @@ fn replay(target: &str, run: fn(&[u8]), mutations: u64) {
 
 #[test]
 fn hostile_backup_files_are_told_and_nothing_is_left() {
-    replay("archive", targets::archive, 500);
+    replay("archive", targets::archive, 2000);
 }
 
 #[test]
 fn hostile_sources_are_backed_up_as_they_are_or_told() {
-    replay("source", targets::source, 500);
+    replay("source", targets::source, 2000);
 }
 
 #[test]
 fn structures_of_any_size_and_content_are_taken_as_promised() {
-    replay("options", targets::options, 2000);
+    replay("options", targets::options, 8000);
 }
 
 #[test]
 fn calls_in_any_order_answer_as_the_model_says() {
-    replay("calls", targets::calls, 500);
+    replay("calls", targets::calls, 2000);
 }
 
 /// Writes the seeds when asked to; in any other run, makes sure that they are there.
