@@ -52,6 +52,23 @@ private:
 
 Meeting meeting;
 
+/// A restore in place whose k-th fsync fails; the host does `body` each time that the library then waits for it.
+template <class Body>
+lb_result restore_meanwhile(unsigned long k, const fs::path &archive, const fs::path &dest, Body body) {
+    meeting.begin();
+    std::thread host([&] { meeting.serve(body); });
+    auto wanted = restore_options();
+    wanted.existing = LB_EXISTING_REPLACE;
+    faults_arm(FAULTS_SYNC, k, k, EIO);
+    faults_then([] { meeting.ask(); });
+    const auto outcome = restore(archive, dest, wanted);
+    faults_then(nullptr);
+    faults_disarm();
+    meeting.end();
+    host.join();
+    return outcome;
+}
+
 class Meanwhile : public ApiTest, public ::testing::WithParamInterface<const char *> {
 protected:
     DatabaseOptions database() const override {
@@ -71,8 +88,6 @@ TEST_P(Meanwhile, another_commit_neither_stands_for_one_that_failed_nor_hides_on
     ASSERT_NO_FATAL_FAILURE(expect_ok(backup(source, archive)));
     Db(source).exec("UPDATE players SET name = 'new'");
     const auto present = read_file(source);
-    auto wanted = restore_options();
-    wanted.existing = LB_EXISTING_REPLACE;
     int failed = 0, committed = 0;
     for (unsigned long k = 1;; ++k) {
         SCOPED_TRACE("fsync " + std::to_string(k));
@@ -80,20 +95,10 @@ TEST_P(Meanwhile, another_commit_neither_stands_for_one_that_failed_nor_hides_on
         write_file(source, present);
         Outsider outsider(source);
         bool is_done = false;
-        meeting.begin();
-        std::thread host([&] {
-            meeting.serve([&] {
-                // Refused while the library has its lock.
-                is_done = is_done || outsider.try_exec("CREATE TABLE another(x)") == SQLITE_OK;
-            });
+        const auto outcome = restore_meanwhile(k, archive, source, [&] {
+            // Refused while the library has its lock.
+            is_done = is_done || outsider.try_exec("CREATE TABLE another(x)") == SQLITE_OK;
         });
-        faults_arm(FAULTS_SYNC, k, k, EIO);
-        faults_then([] { meeting.ask(); });
-        const auto outcome = restore(archive, source, wanted);
-        faults_then(nullptr);
-        faults_disarm();
-        meeting.end();
-        host.join();
         if (faults_injected() == 0) break;
         const auto changed = Db(source).scalar("SELECT count(*) FROM players WHERE name = 'new'");
         EXPECT_EQ(changed == 0, outcome.status == LB_STATUS_OK) << outcome.message;
@@ -137,28 +142,16 @@ protected:
         Outsider outsider(source);
         bool is_holding = false, was_refused = false;
         unsigned long locks = 0;
-        meeting.begin();
-        std::thread host([&] {
-            meeting.serve([&] {
-                const auto now = faults_seen(FAULTS_LOCK);
-                if (!is_holding && !was_refused) {
-                    is_holding = outsider.try_exec("BEGIN EXCLUSIVE") == SQLITE_OK;
-                    locks = now;
-                } else if (is_holding && now > locks) {
-                    was_refused = true;
-                    if (!to_the_end && outsider.try_exec(then) == SQLITE_OK) is_holding = false;
-                }
-            });
+        const auto outcome = restore_meanwhile(k, archive, source, [&] {
+            const auto now = faults_seen(FAULTS_LOCK);
+            if (!is_holding && !was_refused) {
+                is_holding = outsider.try_exec("BEGIN EXCLUSIVE") == SQLITE_OK;
+                locks = now;
+            } else if (is_holding && now > locks) {
+                was_refused = true;
+                if (!to_the_end && outsider.try_exec(then) == SQLITE_OK) is_holding = false;
+            }
         });
-        auto wanted = restore_options();
-        wanted.existing = LB_EXISTING_REPLACE;
-        faults_arm(FAULTS_SYNC, k, k, EIO);
-        faults_then([] { meeting.ask(); });
-        const auto outcome = restore(archive, source, wanted);
-        faults_then(nullptr);
-        faults_disarm();
-        meeting.end();
-        host.join();
         if (is_holding) outsider.exec("COMMIT");
         const auto changed = Db(source).scalar("SELECT count(*) FROM players WHERE name = 'new'");
         return {faults_injected() > 0, was_refused, changed == 0, outcome};

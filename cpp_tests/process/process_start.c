@@ -64,22 +64,27 @@ static void on_log(uint32_t level, const char *message, void *nowhere) {
     atomic_store(&asked_in_log, (int)lb_backup_inspect(nowhere, &info, NULL));
 }
 
+/* A new database, and a start of its backup that fails, with this configuration. */
+static void fail_a_start(const char *source, const char *destination, const lb_config *config) {
+    sqlite3 *db = host_create(source, "WAL", 10);
+    lb_job *job = NULL;
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+    CHECK_STATUS(lb_configure(config, NULL), LB_STATUS_OK);
+    atomic_store(&armed, true);
+    CHECK_STATUS(lb_backup_start(source, destination, NULL, &job, NULL), LB_STATUS_OUT_OF_MEMORY);
+    CHECK(job == NULL && !exists(destination));
+}
+
 /* The log function may call anything, also what waits for the start that is logged. */
 static void that_fails_does_not_wait_for_the_log_function(const char *directory) {
     host_path nowhere = path_in(directory, "nowhere.db");
     host_path source = path_in(directory, "game.db"), destination = path_in(directory, "new.db");
-    sqlite3 *db = host_create(source.s, "WAL", 10);
     lb_config config = {0};
-    lb_job *job = NULL;
-    CHECK(sqlite3_close(db) == SQLITE_OK);
     config.struct_size = sizeof config;
     config.on_log = on_log;
     config.user_data = nowhere.s;
-    CHECK_STATUS(lb_configure(&config, NULL), LB_STATUS_OK);
     int threads_before = tasks().count;
-    atomic_store(&armed, true);
-    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_OUT_OF_MEMORY);
-    CHECK(job == NULL && !exists(destination.s));
+    fail_a_start(source.s, destination.s, &config);
     WAIT_FOR(atomic_load(&asked_in_log) == LB_STATUS_NOT_FOUND);
 
     JOIN(start_backup(source.s, destination.s, NULL), LB_STATUS_OK);
@@ -102,22 +107,17 @@ static void on_complete(lb_job *job, const lb_result *result, void *completed) {
 /* Callbacks come one at a time, and none of an earlier configuration after lb_configure, also when a start has failed. */
 static void that_fails_is_told_before_anything_else(const char *directory) {
     host_path source = path_in(directory, "game.db"), destination = path_in(directory, "new.db");
-    sqlite3 *db = host_create(source.s, "WAL", 10);
     atomic_bool completed = false;
     lb_config config = {0};
     lb_backup_options options = backup_options();
-    lb_job *job = NULL;
-    CHECK(sqlite3_close(db) == SQLITE_OK);
     config.struct_size = sizeof config;
     config.on_log = on_held_log;
-    CHECK_STATUS(lb_configure(&config, NULL), LB_STATUS_OK);
-    atomic_store(&armed, true);
-    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_OUT_OF_MEMORY);
+    fail_a_start(source.s, destination.s, &config);
     CHECK_STATUS(lb_configure(NULL, NULL), LB_STATUS_BUSY);
 
     options.on_complete = on_complete;
     options.user_data = &completed;
-    job = start_backup(source.s, destination.s, &options);
+    lb_job *job = start_backup(source.s, destination.s, &options);
     WAIT_FOR(has_ended(job));
     CHECK_STATUS(lb_backup_wait(job, 200), LB_STATUS_TIMED_OUT);
     CHECK(!atomic_load(&completed));
@@ -132,17 +132,12 @@ static void that_fails_is_told_before_anything_else(const char *directory) {
 /* A log function that is not called, and will not be, is in nobody's way: however long its thread takes to end. */
 static void that_fails_without_a_line_lets_configure(const char *directory) {
     host_path source = path_in(directory, "game.db"), destination = path_in(directory, "new.db");
-    sqlite3 *db = host_create(source.s, "WAL", 10);
     lb_config config = {0};
-    lb_job *job = NULL;
-    CHECK(sqlite3_close(db) == SQLITE_OK);
     config.struct_size = sizeof config;
     config.priority = LB_PRIORITY_NORMAL;
     config.on_log = on_held_log;
-    CHECK_STATUS(lb_configure(&config, NULL), LB_STATUS_OK);
     atomic_store(&holds_thread, true);
-    atomic_store(&armed, true);
-    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_OUT_OF_MEMORY);
+    fail_a_start(source.s, destination.s, &config);
     CHECK_STATUS(lb_configure(NULL, NULL), LB_STATUS_OK);
     atomic_store(&may_return, true);
     CHECK_STATUS(lb_shutdown(UINT32_MAX), LB_STATUS_OK);
@@ -152,15 +147,11 @@ static void that_fails_without_a_line_lets_configure(const char *directory) {
 /* Of a start that failed there is as much to shut down as of one that did not. */
 static void that_fails_is_shut_down_before_another(const char *directory) {
     host_path source = path_in(directory, "game.db"), destination = path_in(directory, "new.db");
-    sqlite3 *db = host_create(source.s, "WAL", 10);
     lb_config config = {0};
     lb_job *job = NULL;
-    CHECK(sqlite3_close(db) == SQLITE_OK);
     config.struct_size = sizeof config;
     config.on_log = on_held_log;
-    CHECK_STATUS(lb_configure(&config, NULL), LB_STATUS_OK);
-    atomic_store(&armed, true);
-    CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_OUT_OF_MEMORY);
+    fail_a_start(source.s, destination.s, &config);
     CHECK_STATUS(lb_shutdown(0), LB_STATUS_TIMED_OUT);
     CHECK_STATUS(lb_backup_start(source.s, destination.s, NULL, &job, NULL), LB_STATUS_SHUT_DOWN);
     CHECK(job == NULL && !exists(destination.s));
